@@ -1,0 +1,1 @@
+"""farthing: know, control and cut what AI costs."""

@@ -1,0 +1,78 @@
+"""Stretches of time as people ask for them: `30d`, `2026-10`, a date, in a named zone."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from farthing.domain.errors import Refused
+
+_AGO = re.compile(r"(\d+)\s*([mhdw])")
+_STEP = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """From `since` (inclusive) to `until` (exclusive), both UTC; None is open."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def before(self) -> Period | None:
+        """The stretch of equal length just before, for comparison; None if open at the start."""
+        if self.since is None or self.until is None:
+            return None
+        return Period(self.since - (self.until - self.since), self.since)
+
+
+def zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise Refused(
+            f"No timezone is called {name!r}. Use an IANA name such as Europe/Berlin."
+        ) from error
+
+
+def moment(text: str, now: datetime, tz: ZoneInfo) -> datetime:
+    """Read `30d`, `12h`, `today`, `2026-10`, `2026-10-03` or an ISO time, as UTC.
+
+    Ages count back from now to the start of that day (d, w) or to the minute (m, h). Dates are
+    midnight in `tz`; a time without an offset is in `tz` too.
+    """
+    local = now.astimezone(tz)
+    if ago := _AGO.fullmatch(text):
+        count, step = int(ago[1]), ago[2]
+        then = local - timedelta(**{_STEP[step]: count})
+        return _midnight(then.date(), tz) if step in "dw" else then.astimezone(UTC)
+    if text in {"today", "yesterday"}:
+        return _midnight(local.date() - timedelta(days=text == "yesterday"), tz)
+    if re.fullmatch(r"\d{4}-\d{2}", text):
+        return month(text, tz).since or now
+    return _iso(text, tz)
+
+
+def month(text: str, tz: ZoneInfo) -> Period:
+    """The calendar month `2026-10` in `tz`."""
+    try:
+        first = date.fromisoformat(f"{text}-01")
+    except ValueError as error:
+        raise Refused(f"{text!r} is not a month. Write it as 2026-10.") from error
+    following = (first + timedelta(days=32)).replace(day=1)
+    return Period(_midnight(first, tz), _midnight(following, tz))
+
+
+def _iso(text: str, tz: ZoneInfo) -> datetime:
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise Refused(
+            f"{text!r} is not a time. Use 30d, 12h, today, 2026-10, 2026-10-03 or an ISO time."
+        ) from error
+    return (when if when.tzinfo else when.replace(tzinfo=tz)).astimezone(UTC)
+
+
+def _midnight(day: date, tz: ZoneInfo) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=tz).astimezone(UTC)
