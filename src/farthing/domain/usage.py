@@ -78,7 +78,7 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
         )
 
     def __add__(self, other: Usage) -> Usage:
-        counts = (getattr(self, bucket) + getattr(other, bucket) for bucket in BUCKETS)
         units = {*self.details, *other.details}
         details = {unit: self.details.get(unit, 0) + other.details.get(unit, 0) for unit in units}
-        return Usage(*counts, details or NO_DETAILS)
+        counts = {bucket: getattr(self, bucket) + getattr(other, bucket) for bucket in BUCKETS}
+        return Usage(**counts, details=details or NO_DETAILS)
