@@ -51,7 +51,7 @@ class File:
             reader = zstandard.ZstdDecompressor().stream_reader(
                 self.path.open("rb"), read_across_frames=True
             )
-            return io.BufferedReader(reader)  # type: ignore[arg-type,return-value]
+            return io.BufferedReader(reader)
         return self.path.open("rb")
 
 
@@ -83,7 +83,9 @@ def find(names: Sequence[str], spool: Path) -> list[File]:
 
 
 def _expand(name: str) -> Iterator[Path]:
-    for match in [Path(name)] if not has_magic(name) else map(Path, glob(name, recursive=True)):
+    # Path.glob takes no absolute pattern.
+    names = glob(name, recursive=True) if has_magic(name) else [name]  # noqa: PTH207
+    for match in map(Path, names):
         if match.is_dir():
             inside = (path for path in match.rglob("*") if path.is_file())
             yield from (

@@ -27,11 +27,14 @@ class Query:
     """A bulk source: SQL whose columns are a subset of Draft's fields, plus `line`.
 
     It runs inside DuckDB and never as Python rows. Any column may be VARCHAR. `notes` tell the
-    user what was guessed.
+    user what was guessed; `columns` are the source's names for fields, for messages about them;
+    `delimiter` is set where lines are CSV records.
     """
 
     sql: str
     notes: tuple[str, ...] = ()
+    columns: Mapping[str, str] = field(default_factory=dict)
+    delimiter: str | None = None
 
 
 class Source(Protocol):

@@ -92,3 +92,25 @@ def _storage(hint: Any, money: str) -> tuple[str, str | None]:
 CALLS = _table("calls", Call, ("id", "attempt", "revision"), "DECIMAL(18,12)")
 CHARGES = _table("charges", Charge, ("id", "revision"), "DECIMAL(38,12)")
 TABLES = (CALLS, CHARGES)
+
+# Every rate that was ever used, one row a unit, added once and never changed.
+PRICES = Table(
+    "prices",
+    ("price_id", "unit"),
+    (
+        Column("price_id", "VARCHAR", None, required=True),
+        Column("unit", "VARCHAR", None, required=True),
+        Column("list_atto", "DECIMAL(38,0)", "attodollars a unit", required=True),
+        Column("contracted_atto", "DECIMAL(38,0)", "attodollars a unit", required=True),
+        Column("provider", "VARCHAR", None, required=True),
+        Column("model", "VARCHAR", None, required=True),
+        Column("context", "VARCHAR", "JSON object, keys sorted", required=True),
+        Column("since", "TIMESTAMPTZ", "UTC", required=False),
+        Column("until", "TIMESTAMPTZ", "UTC", required=False),
+        Column("above", "BIGINT", "input tokens, exclusive", required=False),
+        Column("upto", "BIGINT", "input tokens, inclusive", required=False),
+        Column("source", "VARCHAR", None, required=True),
+        Column("flags", "VARCHAR", "codes, comma-separated, sorted", required=False),
+        Column("added_at", "TIMESTAMPTZ", "UTC", required=True),
+    ),
+)
