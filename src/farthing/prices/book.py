@@ -64,10 +64,11 @@ class Book:
     @classmethod
     def load(cls, workspace: Path | str) -> Book:
         """The shipped prices with the user's own over them; a folder without a config is fine."""
+        from farthing.prices.gaps import GAPS
         from farthing.prices.sources.genai_prices import SOURCE
 
         settings = Settings.load(Path(workspace))
-        return cls(SOURCE, own_prices.read(settings.prices, settings.path or Path(FILE)))
+        return cls(SOURCE, own_prices.read(settings.prices, settings.path or Path(FILE)), GAPS)
 
     def price(
         self,

@@ -9,6 +9,8 @@ from typing import Protocol
 from farthing.prices.source import Found
 from farthing.prices.tariff import Tariff
 
+NO_KEYS: frozenset[str] = frozenset()
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:

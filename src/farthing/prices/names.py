@@ -47,6 +47,7 @@ ALIASES: Mapping[str, str] = MappingProxyType(
 # Said of calls whose provider is in the model's prefix, or nowhere.
 NO_PROVIDER = frozenset({"", "litellm", "litellm_proxy", "_other", "unknown", "custom"})
 
+_BEDROCK_GEOGRAPHY = re.compile(r"(?:.*/)?(global|us|us-gov|eu|apac|au|jp|ca|in|sa|me|af)\.(.+)")
 _BEDROCK_ID = re.compile(
     r"(?:(?:global|us|us-gov|eu|apac|au|jp|ca|in|sa|me|af)\.)?"
     r"(?:anthropic|amazon|meta|mistral|cohere|ai21|deepseek|openai|qwen|writer|stability|minimax"
@@ -65,6 +66,12 @@ def looks_like_bedrock(model: str) -> bool:
     return _BEDROCK_ID.match(model) is not None
 
 
+def bedrock_geography(model: str) -> str | None:
+    """The prefix of a cross-region inference profile: `us`, `eu`, `global` …"""
+    profile = _BEDROCK_GEOGRAPHY.fullmatch(model.lower())
+    return profile[1] if profile else None
+
+
 def spellings(provider: str | None, model: str) -> Iterator[tuple[str | None, str]]:
     """Ways to read a model reference, the most literal first, with the provider each implies.
 
@@ -72,19 +79,23 @@ def spellings(provider: str | None, model: str) -> Iterator[tuple[str | None, st
     `publishers/google/models/gemini-…`, `models/gemini-…`.
     """
     ref = model.strip()
-    if provider is None and ref.lower().startswith("arn:aws:bedrock"):
-        provider = "aws"
-    if provider is None and looks_like_bedrock(ref.lower()):
-        provider = "aws"
-    if provider is not None:
-        yield provider, ref
+    provider = provider or _implied(ref.lower())
     head, slash, rest = ref.partition("/")
-    named = ALIASES.get(head.lower().replace("-", "_"))
-    if slash and provider is None and named:
-        yield from spellings(named, rest)
+    named = ALIASES.get(head.lower().replace("-", "_")) if slash else None
     if provider is None:
+        if named:
+            yield from spellings(named, rest)
         yield None, ref
-    elif slash:
-        if named == provider:
-            yield provider, rest
+        return
+    yield provider, ref
+    if named == provider:
+        yield provider, rest
+    if slash:
         yield provider, ref.rpartition("/")[2]
+    profile = _BEDROCK_GEOGRAPHY.fullmatch(ref.lower()) if provider == "aws" else None
+    if profile:  # a geography without a row of its own: see gaps/bedrock_region.py
+        yield provider, f"global.{profile[2]}"
+
+
+def _implied(ref: str) -> str | None:
+    return "aws" if ref.startswith("arn:aws:bedrock") or looks_like_bedrock(ref) else None

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from fractions import Fraction
 
 import msgspec
+
+from farthing.domain.money import round_half_even
+from farthing.prices.units import units
 
 
 class Tariff(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +54,16 @@ def split(tariffs: Iterable[Tariff], at: datetime) -> Iterator[Tariff]:
         else:
             yield msgspec.structs.replace(tariff, until=at)
             yield msgspec.structs.replace(tariff, since=at)
+
+
+def scaled(tariff: Tariff, by: Fraction, *flags: str) -> Tariff:
+    """The same price list with every token dearer or cheaper; searches and seconds stay."""
+    prices = {
+        unit: round_half_even(*(price * by).as_integer_ratio()) if units()[unit].is_token else price
+        for unit, price in tariff.prices.items()
+    }
+    told = tuple(sorted({*tariff.flags, *flags}))
+    return msgspec.structs.replace(tariff, prices=prices, flags=told)
 
 
 def _begins(tariff: Tariff) -> float:

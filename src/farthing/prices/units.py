@@ -63,3 +63,8 @@ def units() -> Mapping[str, Unit]:
 @cache
 def by_price_key() -> Mapping[str, Unit]:
     return {unit.price_key: unit for unit in units().values()}
+
+
+def per_million(usd: str) -> int:
+    """Attodollars each, from dollars per million."""
+    return units()["input_tokens"].atto(Fraction(usd))
