@@ -1,0 +1,189 @@
+"""Read the ledger as it is now: views over the tables' files and the journal's tail."""
+
+from __future__ import annotations
+
+import tempfile
+import uuid
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from farthing.domain.call import Call
+from farthing.domain.errors import BadInput, Unavailable
+from farthing.ledger import journal, schema, table
+from farthing.ledger.journal import Segment
+from farthing.ledger.workspace import Workspace
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+# A compactor moves a segment away now and then; to lose this race so often is an error.
+_TRIES = 20
+
+
+def connect(
+    workspace: Workspace, *, threads: int | None = None, memory: str = "900MB"
+) -> DuckDBPyConnection:
+    """An in-memory DuckDB with the views `calls` and `charges`, as of now.
+
+    The views hold still: `attach` again to see what was written since.
+    """
+    con = _bare(threads, memory)
+    attach(con, workspace)
+    return con
+
+
+def attach(con: DuckDBPyConnection, workspace: Workspace) -> None:
+    """Make the views again, as of now.
+
+    A row lies in the journal until the table has it, never in neither: so list the segments
+    first, open the table next, and leave out the segments that it has. A listed segment that is
+    gone when it is read was moved meanwhile: start again.
+    """
+    for _ in range(_TRIES):
+        listed = journal.segments(workspace)
+        calls = table.snapshot(workspace, schema.CALLS)
+        _view(con, workspace, schema.CALLS, calls.files, name="stored_calls")
+        if _tail(con, pending(listed, calls)):
+            break
+    else:
+        raise Unavailable(f"The journal of {workspace.root} moves faster than it can be read.")
+    con.execute(
+        "CREATE OR REPLACE TEMP VIEW calls AS "
+        "SELECT * FROM stored_calls UNION ALL SELECT * FROM journal_tail"
+    )
+    charges = table.snapshot(workspace, schema.CHARGES)
+    _view(con, workspace, schema.CHARGES, charges.files, name="charges")
+
+
+def pending(listed: Iterable[Segment], calls: table.Snapshot) -> list[Segment]:
+    """The segments whose rows this version of the table does not have."""
+    passed = {app: calls.transaction(app) for app in {segment.app for segment in listed}}
+    return [each for each in listed if each.seq > (passed[each.app] or 0)]
+
+
+def read_segments(paths: Sequence[Path]) -> str:
+    """SQL for the settled calls in these files, in the table's columns, each key once.
+
+    `stored_calls` is the table; what it already has is left out. Ids rise with time, so that
+    looking there for the few of a tail touches the last row groups only.
+    """
+    defaults = {
+        field.name: field.default
+        for field in msgspec.structs.fields(Call)
+        if field.default not in (None, msgspec.NODEFAULT)
+    }
+    columns = ", ".join(
+        f"coalesce({name}, {_literal(defaults[name])}) AS {name}" if name in defaults else name
+        for name in schema.CALLS.names
+    )
+    key = ", ".join(schema.CALLS.key)
+    typed = schema.CALLS.json_columns()[1:-1]
+    return f"""
+        WITH lines AS MATERIALIZED (
+            SELECT DISTINCT ON ({key}) {columns}, time::DATE AS {schema.PARTITION}
+            FROM read_json({_files(paths)}, format = 'newline_delimited', auto_detect = false,
+                hive_partitioning = false, compression = 'uncompressed',
+                columns = {{line: 'VARCHAR', {typed}}})
+            WHERE line = 'call'
+        ), stored AS (
+            SELECT {key} FROM stored_calls
+            WHERE {schema.PARTITION} IN (SELECT DISTINCT {schema.PARTITION} FROM lines)
+              AND id BETWEEN (SELECT min(id) FROM lines) AND (SELECT max(id) FROM lines)
+        )
+        SELECT * FROM lines ANTI JOIN stored USING ({key})
+    """
+
+
+def _bare(threads: int | None, memory: str) -> DuckDBPyConnection:
+    import duckdb
+
+    con = duckdb.connect(
+        config={
+            "memory_limit": memory,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            # DuckDB makes this folder when it must spill, and removes it in the end.
+            "temp_directory": str(Path(tempfile.gettempdir()) / f"farthing-{uuid.uuid4().hex}"),
+            **({} if threads is None else {"threads": threads}),
+        }
+    )
+    con.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+    return con
+
+
+def _tail(con: DuckDBPyConnection, segments: Sequence[Segment]) -> bool:
+    """Read the journal's tail into memory; False if a segment went away meanwhile."""
+    import duckdb
+
+    growing = journal.last_of_sets(segments)
+    with TemporaryDirectory(prefix="farthing-tail-") as folder:
+        try:
+            paths = [
+                _whole_lines(each, Path(folder)) if each in growing else each.path
+                for each in segments
+            ]
+            rows = read_segments(paths) if paths else schema.CALLS.empty()
+            con.execute(f"CREATE OR REPLACE TEMP TABLE journal_tail AS {rows}")
+        except FileNotFoundError:
+            return False
+        except duckdb.Error as error:
+            if not all(each.path.exists() for each in segments):
+                return False
+            raise BadInput(
+                str(segments[0].path.parent.parent),
+                f"a line of the journal cannot be read ({error})",
+                "Move that file out of the journal, and import what is good in it.",
+            ) from error
+    return True
+
+
+def _whole_lines(segment: Segment, folder: Path) -> Path:
+    """A copy of a growing segment up to its last line end: it may be in the middle of a write."""
+    copy = folder / f"{segment.set}-{segment.seq}{journal.SUFFIX}"
+    written = segment.path.read_bytes()
+    copy.write_bytes(written[: written.rfind(b"\n") + 1])
+    return copy
+
+
+def _view(
+    con: DuckDBPyConnection,
+    workspace: Workspace,
+    stored: schema.Table,
+    files: Sequence[str],
+    name: str,
+) -> None:
+    con.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {read_files(workspace, stored, files)}")
+
+
+def read_files(workspace: Workspace, stored: schema.Table, files: Sequence[str]) -> str:
+    """SQL for a table's rows in these files, in stored order, the day last."""
+    if not files:
+        return stored.empty()
+    day = schema.PARTITION
+    source = (
+        f"read_parquet({_files(files)}, hive_partitioning = true, "
+        f"hive_types = {{'{day}': DATE}}, union_by_name = {workspace.migrated})"
+    )
+    columns = f"{', '.join(stored.names)}, {day}"
+    if not workspace.migrated:
+        return f"SELECT {columns} FROM {source}"
+    # Older files lack newer columns: the empty row set names them all.
+    return f"SELECT {columns} FROM ({stored.empty()} UNION ALL BY NAME SELECT * FROM {source})"
+
+
+def _files(paths: Iterable[Path | str]) -> str:
+    return "[" + ", ".join(_literal(_no_glob(str(path))) for path in paths) + "]"
+
+
+def _no_glob(path: str) -> str:
+    return "".join(f"[{char}]" if char in "*?[" else char for char in path)
+
+
+def _literal(value: object) -> str:
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'"
+    return str(value)

@@ -1,0 +1,284 @@
+"""Append rows to a Delta table so that all of them are kept, or none."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import unquote
+
+import msgspec
+
+from farthing.domain.errors import Defect, DiskFull
+from farthing.ledger import schema
+from farthing.ledger.durable import is_disk_full, sync_file, sync_folders
+from farthing.ledger.workspace import Workspace
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable, Schema
+
+
+def _no_step(_name: str) -> None:
+    """What happens between two steps of an append when nobody watches: nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A table as of one version; -1 where nothing was ever written."""
+
+    version: int = -1
+    files: tuple[str, ...] = ()
+    _table: DeltaTable | None = field(default=None, repr=False, compare=False)
+
+    def transaction(self, app: str) -> int | None:
+        """The last version that this application recorded together with its rows."""
+        return self._table.transaction_version(app) if self._table is not None else None
+
+
+def snapshot(workspace: Workspace, table: schema.Table) -> Snapshot:
+    from deltalake import DeltaTable
+    from deltalake.exceptions import TableNotFoundError
+
+    try:
+        delta = DeltaTable(workspace.table_uri(table.name))
+    except TableNotFoundError:
+        return Snapshot()
+    return Snapshot(delta.version(), tuple(_paths(delta)), delta)
+
+
+def files(workspace: Workspace, table: schema.Table) -> list[str]:
+    """The Parquet files of the current version."""
+    return list(snapshot(workspace, table).files)
+
+
+def create(workspace: Workspace, table: schema.Table) -> None:
+    """Make the table, with every column and no rows, unless it is there."""
+    from deltalake import DeltaTable
+
+    DeltaTable.create(
+        workspace.table_uri(table.name),
+        schema=_delta_schema(table),
+        mode="ignore",
+        partition_by=[schema.PARTITION],
+        configuration=_configuration(table),
+    )
+
+
+def append(
+    workspace: Workspace,
+    table: schema.Table,
+    rows: object,
+    *,
+    txn: Mapping[str, int] | tuple[str, int] | None = None,
+    step: Callable[[str], None] = _no_step,
+) -> int:
+    """Add rows in one commit and wait until it is on the disk; answers how many they were.
+
+    `rows` is a DuckDB relation or any Arrow stream with the table's columns in stored order and
+    the day last. `txn` names applications and versions: once the table has them (a repeat after
+    a crash), nothing is written and the answer is 0. `step` is told what has been done.
+
+    The rows are written beside the table first. So a failure leaves no trace, and the log never
+    names a file that a power cut may still undo.
+    """
+    wanted = dict([txn]) if isinstance(txn, tuple) else dict(txn or {})
+    with workspace.lock():
+        create(workspace, table)
+        _sweep(workspace)
+        before = snapshot(workspace, table)
+        if _repeats(before, wanted):
+            return 0
+        stage = _Stage(workspace, table, workspace.tables / ".staging" / uuid.uuid4().hex)
+        try:
+            return stage.commit(rows, wanted, step)
+        except BaseException as error:  # an interrupt, or a panic of the writer, leaves no trace
+            _sweep(workspace)
+            if is_disk_full(error):
+                raise DiskFull(str(workspace.root)) from error
+            raise
+
+
+def add_missing_columns(workspace: Workspace, table: schema.Table) -> None:
+    """Bring an older table up to the schema; its files stay as they are."""
+    delta = snapshot(workspace, table)._table
+    if delta is None:
+        return
+    known = {field.name for field in delta.schema().fields}
+    missing = [field for field in _delta_schema(table).fields if field.name not in known]
+    if missing:
+        delta.alter.add_columns(missing)
+        sync_folders([Path(workspace.table_uri(table.name)) / "_delta_log"])
+
+
+class _Added(msgspec.Struct, rename="camel"):
+    """A file as Delta's log describes it."""
+
+    path: str
+    partition_values: dict[str, str | None]
+    size: int
+    modification_time: int
+    stats: str
+
+
+class _Entry(msgspec.Struct):
+    add: _Added | None = None
+
+
+class _Counted(msgspec.Struct, rename="camel"):
+    num_records: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """A small Delta table of its own, whose files then move into the real one."""
+
+    workspace: Workspace
+    table: schema.Table
+    folder: Path
+
+    def commit(self, rows: object, txn: Mapping[str, int], step: Callable[[str], None]) -> int:
+        added = self._write(rows)
+        step("staged")
+        for each in added:
+            sync_file(self.folder / each.path)
+        step("synced")
+        self._move(added)
+        step("moved")
+        self._log(added, txn)
+        step("committed")
+        shutil.rmtree(self.folder)
+        step("cleaned")
+        return sum(msgspec.json.decode(each.stats, type=_Counted).num_records for each in added)
+
+    def _write(self, rows: object) -> list[_Added]:
+        from deltalake import DeltaTable, WriterProperties, write_deltalake
+
+        self.folder.mkdir(parents=True)
+        (self.folder / "table").write_text(self.table.name, encoding="utf-8")
+        write_deltalake(
+            self.folder,
+            cast("Any", rows),
+            mode="append",
+            partition_by=[schema.PARTITION],
+            configuration=_configuration(self.table),
+            writer_properties=WriterProperties(compression="ZSTD"),
+        )
+        _same_columns(self.table, DeltaTable(self.folder).schema())
+        return _staged(self.folder)
+
+    def _move(self, added: list[_Added]) -> None:
+        home = Path(self.workspace.table_uri(self.table.name))
+        for each in added:
+            (home / each.path).parent.mkdir(exist_ok=True)
+            (self.folder / each.path).rename(home / each.path)
+        sync_folders([home, *((home / each.path).parent for each in added)])
+
+    def _log(self, added: list[_Added], txn: Mapping[str, int]) -> None:
+        from deltalake import CommitProperties, DeltaTable, Transaction
+        from deltalake.transaction import AddAction
+
+        delta = DeltaTable(self.workspace.table_uri(self.table.name))
+        delta.create_write_transaction(
+            [
+                AddAction(
+                    each.path,
+                    each.size,
+                    each.partition_values,
+                    each.modification_time,
+                    data_change=True,
+                    stats=each.stats,
+                )
+                for each in added
+            ],
+            "append",
+            delta.schema(),
+            [schema.PARTITION],
+            commit_properties=CommitProperties(
+                app_transactions=[Transaction(app, version) for app, version in txn.items()]
+            ),
+        )
+        log = Path(self.workspace.table_uri(self.table.name)) / "_delta_log"
+        for entry in log.iterdir():
+            if entry.is_file() and _version(entry) > delta.version():
+                sync_file(entry)
+        sync_folders([log])
+
+
+def _repeats(before: Snapshot, txn: Mapping[str, int]) -> bool:
+    """Whether these rows are there already: Delta's log does not refuse a repeat by itself."""
+    known = {app: before.transaction(app) for app in txn}
+    passed = [app for app, seen in known.items() if seen is not None and seen >= txn[app]]
+    if passed and len(passed) < len(txn):
+        raise Defect(f"Rows of {sorted(passed)} are stored already, those beside them are not.")
+    return bool(passed)
+
+
+def _sweep(workspace: Workspace) -> None:
+    """Remove what an append that did not finish left behind. The caller has the lock."""
+    for stage in sorted((workspace.tables / ".staging").glob("*")):
+        name = stage / "table"
+        if name.exists():
+            _forget(workspace, name.read_text(encoding="utf-8"), stage)
+        shutil.rmtree(stage)
+
+
+def _forget(workspace: Workspace, table: str, stage: Path) -> None:
+    """Unlink the files that a stage moved into its table but never committed."""
+    from deltalake import DeltaTable
+
+    home = Path(workspace.table_uri(table))
+    moved = [home / each.path for each in _staged(stage) if (home / each.path).exists()]
+    committed = set(_paths(DeltaTable(home))) if moved else set()
+    for file in moved:
+        if str(file) not in committed:
+            file.unlink()
+
+
+def _staged(stage: Path) -> list[_Added]:
+    entry = msgspec.json.Decoder(_Entry)
+    logs = sorted((stage / "_delta_log").glob("*.json"))
+    lines = [line for log in logs for line in log.read_bytes().splitlines()]
+    return [added for line in lines if (added := entry.decode(line).add) is not None]
+
+
+def _paths(delta: DeltaTable) -> list[str]:
+    """Delta answers local files as parts of a URL."""
+    return [unquote(uri) for uri in delta.file_uris()]
+
+
+def _version(entry: Path) -> int:
+    digits = entry.name.split(".")[0]
+    return int(digits) if digits.isdigit() else -1
+
+
+def _configuration(table: schema.Table) -> dict[str, str | None]:
+    # The log lists min and max for these only: all columns of every file make it slow to open.
+    named = [name for name in ("id", "time") if name in table.names]
+    return {"delta.dataSkippingStatsColumns": ",".join(named)}
+
+
+def _same_columns(table: schema.Table, found: Schema) -> None:
+    wanted = [(each.name, str(each.type)) for each in _delta_schema(table).fields]
+    given = [(each.name, str(each.type)) for each in found.fields]
+    if wanted != given:
+        odd = [name for name, _ in [*(set(wanted) ^ set(given))]]
+        raise Defect(
+            f"Rows for {table.name} differ from its columns in {sorted(set(odd)) or 'their order'}."
+        )
+
+
+def _delta_schema(table: schema.Table) -> Schema:
+    from deltalake import Field, Schema
+
+    columns = [Field(each.name, _delta_type(each.sql)) for each in table.columns]
+    return Schema([*columns, Field(schema.PARTITION, _delta_type("DATE"))])
+
+
+def _delta_type(sql: str) -> Any:
+    from deltalake.schema import PrimitiveType
+
+    names = {"VARCHAR": "string", "BIGINT": "long", "BOOLEAN": "boolean", "DATE": "date"}
+    return PrimitiveType(names.get(sql, "timestamp" if sql == "TIMESTAMPTZ" else sql.lower()))

@@ -1,0 +1,1 @@
+"""What a unit costs on a given day: dated facts, compiled to whole-number rates."""

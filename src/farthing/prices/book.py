@@ -1,0 +1,302 @@
+"""The price book: what a call costs, on its day, for whoever made it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime, time
+from operator import attrgetter
+from pathlib import Path
+
+import msgspec
+
+from farthing.config import FILE, Settings
+from farthing.domain.money import Money, round_half_even
+from farthing.domain.usage import BUCKETS, INPUT_BUCKETS, Usage
+from farthing.prices import contracts as own_prices
+from farthing.prices.contracts import Contract
+from farthing.prices.gap import Asked, Gap
+from farthing.prices.rate import Rate, rate
+from farthing.prices.source import Found, Source
+from farthing.prices.tariff import Tariff, joined, split
+from farthing.prices.units import ATTO_PER_PICO
+
+DAY = 24 * 60  # minutes
+NOBODY: Mapping[str, str] = {}
+BEFORE_FIRST_PRICE = "before_first_price"
+CONTEXT_NOT_PRICED = "context_not_priced"
+# Context keys that mean another price, and the values that mean the usual one.
+TIERS = frozenset({"service_tier", "processing", "speed"})
+STANDARD = frozenset({"standard", "default", "auto", "on_demand", "sync"})
+
+
+class Priced(msgspec.Struct, frozen=True):
+    """What it costs: the provider's list price, the user's contract, and what is really paid.
+
+    `flags` say what is uncertain about it: `before_first_price`, `context_not_priced` …
+    """
+
+    list: Money
+    contracted: Money
+    effective: Money
+    price_ids: tuple[str, ...]
+    flags: tuple[str, ...] = ()
+
+
+class Unpriced(msgspec.Struct, frozen=True):
+    """Nobody knows what it costs; that is never 0. `reason` is a stable code."""
+
+    reason: str
+
+
+class Book:
+    """Prices by provider, model, day and context, compiled once for each and kept."""
+
+    def __init__(
+        self, source: Source, contracts: tuple[Contract, ...] = (), gaps: tuple[Gap, ...] = ()
+    ) -> None:
+        self._source = source
+        self._gaps = gaps
+        self.contracts = contracts
+        self._rates: dict[_Question, tuple[Rate, ...] | Unpriced] = {}
+        self._compiled: dict[_Question, tuple[_Charge, ...] | Unpriced] = {}
+        self._candidates: dict[tuple[str | None, str | None], tuple[Contract, ...]] = {}
+
+    @classmethod
+    def load(cls, workspace: Path | str) -> Book:
+        """The shipped prices with the user's own over them; a folder without a config is fine."""
+        from farthing.prices.gaps import GAPS
+        from farthing.prices.sources.genai_prices import SOURCE
+
+        settings = Settings.load(Path(workspace))
+        return cls(SOURCE, own_prices.read(settings.prices, settings.path or Path(FILE)), GAPS)
+
+    def price(
+        self,
+        provider: str | None,
+        model: str | None,
+        usage: Usage,
+        on: date | datetime,
+        context: Mapping[str, str] | None = None,
+        who: Mapping[str, str] | None = None,
+    ) -> Priced | Unpriced:
+        """Price one call. A date is its first moment in UTC; `who` has account, key, team …"""
+        when = _moment(on)
+        number = self._contract(provider, model, who or NOBODY, when) if self.contracts else 0
+        question = (provider, model, tuple(sorted(context.items())) if context else (), number)
+        charges = self._compiled.get(question)
+        if charges is None:
+            charges = self._compile(question)
+        if isinstance(charges, Unpriced):
+            return charges
+        for charge in charges:
+            if charge.anytime or charge.applies(when, usage):
+                return charge.of(usage)
+        return Unpriced("no_price_then")
+
+    def rates(
+        self,
+        provider: str | None,
+        model: str | None,
+        context: Mapping[str, str] | None = None,
+        contract: int = 0,
+    ) -> tuple[Rate, ...]:
+        """The same prices as rows, for a join. Empty: unpriced, and `why_unpriced` says why."""
+        question = (provider, model, tuple(sorted(context.items())) if context else (), contract)
+        answer = self._rates_of(question)
+        return () if isinstance(answer, Unpriced) else answer
+
+    def why_unpriced(self, provider: str | None, model: str | None, contract: int = 0) -> str:
+        answer = self._rates_of((provider, model, (), contract))
+        return answer.reason if isinstance(answer, Unpriced) else "no_price_then"
+
+    def contracts_for(self, provider: str | None, model: str | None) -> tuple[Contract, ...]:
+        """The contracts that may price this model, first match first; who and when remain."""
+        names = (provider, model)
+        known = self._candidates.get(names)
+        if known is None:
+            found = self._find(provider, model)
+            providers = (provider, found.provider) if found else (provider,)
+            models = tuple(name for name in (model, found and found.model) if name)
+            known = tuple(c for c in self.contracts if c.covers(providers, models))
+            self._candidates[names] = known
+        return known
+
+    def provider(self, name: str) -> str | None:
+        """The price list's id for a provider, however a log spells it."""
+        return self._source.provider(name)
+
+    def find(self, provider: str | None, model: str) -> Found | None:
+        """Which model of which provider a reference means."""
+        return self._find(provider, model)
+
+    def _contract(
+        self, provider: str | None, model: str | None, who: Mapping[str, str], when: datetime
+    ) -> int:
+        for contract in self.contracts_for(provider, model):
+            if contract.applies(who, when):
+                return contract.number
+        return 0
+
+    def _find(self, provider: str | None, model: str | None) -> Found | None:
+        return self._source.find(provider, model) if model else None
+
+    def _compile(self, question: _Question) -> tuple[_Charge, ...] | Unpriced:
+        rates = self._rates_of(question)
+        compiled = rates if isinstance(rates, Unpriced) else tuple(_Charge(r) for r in rates)
+        self._compiled[question] = compiled
+        return compiled
+
+    def _rates_of(self, question: _Question) -> tuple[Rate, ...] | Unpriced:
+        known = self._rates.get(question)
+        if known is None:
+            known = self._rates[question] = self._answer(*question)
+        return known
+
+    def _answer(
+        self,
+        provider: str | None,
+        model: str | None,
+        asked: tuple[tuple[str, str], ...],
+        number: int,
+    ) -> tuple[Rate, ...] | Unpriced:
+        if not model:
+            return Unpriced("no_model")
+        contract = self.contracts[number - 1] if number else None
+        found = self._find(provider, model)
+        said = Asked(found, model, dict(asked)) if found else None
+        tariffs = self._listed(said) if said else ()
+        if contract and contract.prices and not any(t.prices for t in tariffs):
+            tariffs = (Tariff(prices=contract.prices, source=contract.source),)
+        elif not found:
+            return Unpriced(self._stranger(provider))
+        elif not any(tariff.prices for tariff in tariffs) and not _is_free(model):
+            return Unpriced("no_price")
+        whose = (found.provider, found.model) if found else (provider or "", model)
+        context = self._matters(said) if said else {}
+        return tuple(
+            rate(tariff, contract.of(tariff) if contract else tariff, whose, context, number)
+            for tariff in tariffs
+        )
+
+    def _listed(self, asked: Asked) -> tuple[Tariff, ...]:
+        """The price list, corrected where it is known to be wrong, and flagged where it guesses."""
+        tariffs = self._source.tariffs(asked.found, asked.context)
+        for gap in self._gaps:
+            tariffs = gap.correct(asked, tariffs)
+        if self._changes_nothing_known(asked):
+            tariffs = tuple(_flagged(tariff, CONTEXT_NOT_PRICED) for tariff in tariffs)
+        if asked.found.released:
+            released = datetime.combine(asked.found.released, time(), UTC)
+            tariffs = tuple(_before(tariffs, released))
+        return joined(tariffs)
+
+    def _matters(self, asked: Asked) -> dict[str, str]:
+        """The part of the context that changes this model's price."""
+        keys = {*asked.found.choices, *(key for gap in self._gaps for key in gap.reads(asked))}
+        return {key: value for key, value in asked.context.items() if key in keys}
+
+    def _changes_nothing_known(self, asked: Asked) -> bool:
+        """Whether a tier should change the price, and nobody publishes by how much."""
+        return any(
+            key in TIERS
+            and value.lower() not in STANDARD
+            and value not in asked.found.choices.get(key, ())
+            and not any(key in gap.reads(asked) for gap in self._gaps)
+            for key, value in asked.context.items()
+        )
+
+    def _stranger(self, provider: str | None) -> str:
+        known = provider is None or self._source.provider(provider) is not None
+        return "unknown_model" if known else "unknown_provider"
+
+
+_Question = tuple[str | None, str | None, tuple[tuple[str, str], ...], int]
+_COUNTS = attrgetter(*BUCKETS)
+
+
+class _Charge:
+    """One Rate, unrolled for speed: a charge is a dozen multiplications of whole numbers."""
+
+    __slots__ = ("anytime", "contracted", "extras", "flags", "ids", "listed", "rate", "same")
+
+    def __init__(self, row: Rate) -> None:
+        self.rate = row
+        self.listed = _Sum(row.list, row.minimums)
+        self.contracted = _Sum(row.contracted, row.minimums)
+        self.same = row.list == row.contracted
+        self.ids, self.flags = (row.price_id,), row.flags
+        bounds = (row.since, row.until, row.from_minute, row.weekdays, row.above, row.upto)
+        self.anytime = all(bound is None for bound in bounds)
+
+    def applies(self, when: datetime, usage: Usage) -> bool:
+        row = self.rate
+        if (row.since and when < row.since) or (row.until and when >= row.until):
+            return False
+        minute = when.hour * 60 + when.minute
+        if not (row.from_minute or 0) <= minute < (row.to_minute or DAY):
+            return False
+        if row.weekdays is not None and when.isoweekday() not in row.weekdays:
+            return False
+        if row.above is None and row.upto is None:
+            return True
+        total = sum(max(getattr(usage, bucket), 0) for bucket in INPUT_BUCKETS)
+        return (row.above is None or total > row.above) and (row.upto is None or total <= row.upto)
+
+    def of(self, usage: Usage) -> Priced:
+        listed = self.listed.of(usage)
+        contracted = listed if self.same else self.contracted.of(usage)
+        return Priced(listed, contracted, contracted, self.ids, self.flags)
+
+
+class _Sum:
+    """The rule that `Rate` states, for one set of rates."""
+
+    __slots__ = ("details", "fixed", "minimums", "per_bucket")
+
+    def __init__(self, rates: Mapping[str, int], minimums: Mapping[str, int]) -> None:
+        self.per_bucket = tuple(rates.get(bucket, 0) for bucket in BUCKETS)
+        self.fixed = rates.get("requests", 0)
+        self.details = {u: r for u, r in rates.items() if u not in (*BUCKETS, "requests")}
+        self.minimums = minimums
+
+    def of(self, usage: Usage) -> Money:
+        fresh, read, short, long, visible, reasoning = _COUNTS(usage)
+        a, b, c, d, e, f = self.per_bucket
+        if min(fresh, read, short, long, visible, reasoning) < 0:
+            counts = (max(count, 0) for count in (fresh, read, short, long, visible, reasoning))
+            fresh, read, short, long, visible, reasoning = counts
+        total = (
+            fresh * a + read * b + short * c + long * d + visible * e + reasoning * f + self.fixed
+        )
+        if usage.details and self.details:
+            total += self._details(usage.details)
+        return Money(round_half_even(total, ATTO_PER_PICO) if total > 0 else 0)
+
+    def _details(self, counted: Mapping[str, int]) -> int:
+        total = 0
+        for unit, each in self.details.items():
+            count = counted.get(unit, 0)
+            if count > 0:
+                total += max(count, self.minimums.get(unit, 0)) * each
+        return total
+
+
+def _moment(on: date | datetime) -> datetime:
+    if isinstance(on, datetime):
+        return on.astimezone(UTC) if on.tzinfo else on.replace(tzinfo=UTC)
+    return datetime.combine(on, time(), UTC)
+
+
+def _before(tariffs: Iterable[Tariff], released: datetime) -> Iterator[Tariff]:
+    """Flag what is charged before the model can have existed: the first price, a guess."""
+    for tariff in split(tariffs, released):
+        early = tariff.until is not None and tariff.until <= released
+        yield _flagged(tariff, BEFORE_FIRST_PRICE) if early else tariff
+
+
+def _flagged(tariff: Tariff, flag: str) -> Tariff:
+    return msgspec.structs.replace(tariff, flags=tuple(sorted({*tariff.flags, flag})))
+
+
+def _is_free(model: str) -> bool:
+    return model.lower().endswith(":free")

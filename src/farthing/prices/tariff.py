@@ -1,0 +1,84 @@
+"""A tariff: what each unit costs within one stretch of time, hours and input size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from fractions import Fraction
+
+import msgspec
+
+from farthing.domain.money import round_half_even
+from farthing.prices.units import units
+
+
+class Tariff(msgspec.Struct, frozen=True, kw_only=True):
+    """Prices that hold together. Tariffs of one model never overlap.
+
+    `prices` are attodollars by unit name, nested as genai-prices nests them: the most specific
+    priced unit wins. Bounds that are None are open.
+    """
+
+    prices: Mapping[str, int]
+    source: str
+    since: datetime | None = None
+    until: datetime | None = None  # exclusive
+    from_minute: int | None = None  # of the UTC day
+    to_minute: int | None = None  # exclusive; never past midnight
+    weekdays: tuple[int, ...] | None = None  # ISO: Monday is 1
+    above: int | None = None  # total input tokens, exclusive: "above 200,000"
+    upto: int | None = None  # inclusive
+    minimums: Mapping[str, int] = {}  # billed at least this many of a unit, where any
+    flags: tuple[str, ...] = ()
+
+
+def joined(tariffs: Iterable[Tariff]) -> tuple[Tariff, ...]:
+    """The same price list with stretches of time that say the same made one."""
+    open_ones: dict[tuple[object, ...], Tariff] = {}
+    done: list[Tariff] = []
+    for tariff in sorted(tariffs, key=_begins):
+        before = open_ones.get(_slot(tariff))
+        if before and before.until == tariff.since and _says(before) == _says(tariff):
+            open_ones[_slot(tariff)] = msgspec.structs.replace(before, until=tariff.until)
+        else:
+            done += [before] if before else []
+            open_ones[_slot(tariff)] = tariff
+    return tuple(sorted((*done, *open_ones.values()), key=_begins))
+
+
+def split(tariffs: Iterable[Tariff], at: datetime) -> Iterator[Tariff]:
+    """The same price list with a seam at one moment, so that its sides can differ."""
+    for tariff in tariffs:
+        if (tariff.since and tariff.since >= at) or (tariff.until and tariff.until <= at):
+            yield tariff
+        else:
+            yield msgspec.structs.replace(tariff, until=at)
+            yield msgspec.structs.replace(tariff, since=at)
+
+
+def scaled(tariff: Tariff, by: Fraction, *flags: str) -> Tariff:
+    """The same price list with every token dearer or cheaper; searches and seconds stay."""
+    prices = {
+        unit: round_half_even(*(price * by).as_integer_ratio()) if units()[unit].is_token else price
+        for unit, price in tariff.prices.items()
+    }
+    told = tuple(sorted({*tariff.flags, *flags}))
+    return msgspec.structs.replace(tariff, prices=prices, flags=told)
+
+
+def _begins(tariff: Tariff) -> float:
+    return tariff.since.timestamp() if tariff.since else float("-inf")
+
+
+def _slot(tariff: Tariff) -> tuple[object, ...]:
+    return (
+        tariff.from_minute,
+        tariff.to_minute,
+        tariff.weekdays,
+        tariff.above,
+        tariff.upto,
+    )
+
+
+def _says(tariff: Tariff) -> tuple[object, ...]:
+    return tariff.prices, tariff.minimums, tariff.flags, tariff.source
