@@ -15,7 +15,11 @@ from farthing.ledger import sql
 
 # What a filter may name besides tags: the columns of a checked row that are text.
 COLUMNS = frozenset(
-    ["provider", "account", "operation", "model", "model_served", "session_id", "trace_id", "template_id", "source", "service_category", "service_name", "region", "resource_id", "resource_type", "sku_id", "sku_meter", "charge_category", "status", "grain"]
+    """
+    provider account operation model model_served session_id trace_id template_id source
+    service_category service_name region resource_id resource_type sku_id sku_meter
+    charge_category status grain
+""".split()
 ) | set(SCOPE)
 
 

@@ -21,12 +21,25 @@ MOST_TOKENS_PER_PERIOD = 10**15
 CLOCK_SKEW = timedelta(days=1)
 EARLIEST = "2000-01-01"
 
-TEXTS = ["provider", "account", "operation", "model", "model_served", "response_id", "source_id", "session_id", "trace_id", "template_id", "request_hash", "charge_category", "charge_class", "charge_description", "service_category", "service_name", "region", "resource_id", "resource_type", "sku_id", "sku_meter", "sku_price_id", "consumed_unit", "pricing_unit", "commitment_id", "invoice_id"] + list(SCOPE)
+TEXTS = """
+    provider account operation model model_served response_id source_id session_id trace_id
+    template_id request_hash charge_category charge_class charge_description
+    service_category service_name region resource_id resource_type sku_id sku_meter
+    sku_price_id consumed_unit pricing_unit commitment_id invoice_id
+""".split()
+TEXTS += SCOPE
 OBJECTS = ("details", "context", "tags", "other", "flags")
-TOKENS = ["input_total", "input_fresh", "cache_read", "cache_write_short", "cache_write_long", "output_total", "output_visible", "reasoning"]
+TOKENS = """
+    input_total input_fresh cache_read cache_write_short cache_write_long output_total
+    output_visible reasoning
+""".split()
 COUNTS = (*TOKENS, "attempt", "requests")
 MEASURES = ("latency_ms", "ttft_ms")
-AMOUNTS = ["reported_usd", "billed_cost", "list_cost", "contracted_cost", "effective_cost", "consumed_quantity", "pricing_quantity"]
+AMOUNTS = """
+    reported_usd billed_cost list_cost contracted_cost effective_cost consumed_quantity
+    pricing_quantity
+""".split()
+_NO_TIME = "NULL::TIMESTAMPTZ"
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 
 
@@ -39,6 +52,7 @@ class Defaults:
     model: str | None = None
     account: str | None = None
     date: str | None = None
+    epochs: bool = False  # times may be counts since 1970; costs a second parse of every time
 
 
 def checked(query: str, types: Mapping[str, str], defaults: Defaults) -> str:
@@ -61,7 +75,7 @@ _CHECKED = ("time", "until", *COUNTS, *MEASURES, *AMOUNTS)
 
 def _raw(field: str, types: Mapping[str, str]) -> str:
     whole = field in COUNTS and types[field] in _WHOLE
-    return field if whole else f"nullif(trim({field}::VARCHAR), '')"
+    return field if whole else f"nullif({field}::VARCHAR, '')"
 
 
 def _typed(field: str, types: Mapping[str, str], defaults: Defaults) -> str:  # noqa: C901, PLR0911  one arm per kind of field
@@ -70,7 +84,7 @@ def _typed(field: str, types: Mapping[str, str], defaults: Defaults) -> str:  # 
         return "grain" if column else "'call'"
     if field in ("time", "until"):
         fallback = sql.text(defaults.date) if field == "time" and defaults.date else "NULL"
-        return _time(column, types, f"{fallback}::TIMESTAMPTZ")
+        return _time(column, types, f"{fallback}::TIMESTAMPTZ", epochs=defaults.epochs)
     if field in COUNTS:
         return f"try_cast({_raw(field, types)} AS BIGINT)" if column else "NULL::BIGINT"
     if field in MEASURES:
@@ -93,26 +107,28 @@ def _text(field: str, column: str | None, defaults: Defaults) -> str:
         "model": defaults.model,
         "account": defaults.account,
     }.get(field)
-    given = f"nullif(trim({column}::VARCHAR), '')" if column else "NULL::VARCHAR"
+    given = f"nullif({column}::VARCHAR, '')" if column else "NULL::VARCHAR"
     if field in OBJECTS:
         given = f"nullif(nullif({column}::VARCHAR, '{{}}'), '[]')" if column else "NULL::VARCHAR"
     return f"coalesce({given}, {sql.text(default)})" if default else given
 
 
-def _time(column: str | None, types: Mapping[str, str], fallback: str) -> str:
+def _time(column: str | None, types: Mapping[str, str], fallback: str, *, epochs: bool) -> str:
     if column is None:
         return fallback
     if types[column].startswith(("TIMESTAMP", "DATE")):
         return f"coalesce({column}::TIMESTAMPTZ, {fallback})"
+    iso = f"try_cast({column}::VARCHAR AS TIMESTAMPTZ)"
+    absent = f"CASE WHEN {column} IS NULL THEN {fallback} END"
+    if not epochs:
+        return f"coalesce({iso}, {absent})" if fallback != _NO_TIME else iso
     since_1970 = f"try_cast({column} AS DOUBLE)"
     # Seconds, milliseconds, microseconds or nanoseconds, told apart by size.
     epoch = f"""CASE WHEN {since_1970} BETWEEN 1e8 AND 1e11 THEN {since_1970}
                      WHEN {since_1970} BETWEEN 1e11 AND 1e14 THEN {since_1970} / 1e3
                      WHEN {since_1970} BETWEEN 1e14 AND 1e17 THEN {since_1970} / 1e6
                      WHEN {since_1970} BETWEEN 1e17 AND 1e20 THEN {since_1970} / 1e9 END"""
-    # A date alone of eight digits would pass for a count of seconds.
-    return f"""coalesce(try_cast({column}::VARCHAR AS TIMESTAMPTZ), to_timestamp({epoch}),
-                        CASE WHEN {column} IS NULL THEN {fallback} END)"""
+    return f"coalesce({iso}, to_timestamp({epoch}), {absent})"
 
 
 def _status(column: str | None) -> str:
@@ -122,7 +138,7 @@ def _status(column: str | None) -> str:
     return f"""CASE WHEN {column} IS NULL OR {column} = '' THEN 'ok'
                     WHEN lower({column}) IN ({known}) THEN lower({column})
                     WHEN try_cast({column} AS INTEGER) < 400
-                      OR lower({column}) IN ('success', 'succeeded', 'completed', 'complete', 'true')
+                      OR lower({column}) IN ('success', 'succeeded', 'completed', 'true')
                     THEN 'ok' ELSE 'error' END"""
 
 

@@ -50,7 +50,8 @@ def fingerprint(present: frozenset[str]) -> str:
     own = [field for field in ("response_id", "source_id") if field in present]
     if not own:
         return f"hash({_content(present)})"
-    return f"CASE WHEN {has_own_id(present)} THEN hash({', '.join(own)}) ELSE hash({_content(present)}) END"
+    ids, content = ", ".join(own), _content(present)
+    return f"CASE WHEN {has_own_id(present)} THEN hash({ids}) ELSE hash({content}) END"
 
 
 def _content(present: frozenset[str]) -> str:

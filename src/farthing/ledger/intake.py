@@ -115,8 +115,14 @@ class _Survey:
     bad: int
     grains: frozenset[str]
     keys: tuple[pricing.Key, ...]
-    since: datetime | None
-    until: datetime | None
+    since: str | None
+    until: str | None
+
+    def good(self, rows: str, grain: str) -> str:
+        """SQL: the rows of a grain that may enter. What need not be tested again is not."""
+        tests = [f"grain = '{grain}'"] if len(self.grains) > 1 else []
+        tests += ["reason IS NULL"] if self.bad else []
+        return f"SELECT * FROM ({rows}) WHERE {' AND '.join(tests)}" if tests else rows
 
 
 class _Import:
@@ -163,8 +169,11 @@ class _Import:
         relation = connection.sql(query.sql)
         types = dict(zip(relation.columns, map(str, relation.types), strict=True))
         present = frozenset(types)
-        rows = self._prepared(query.sql, types)
+        rows = self._prepared(query.sql, types, epochs=False)
         survey = _survey(connection, rows, present)
+        if survey.bad and "time" in present:
+            rows = self._prepared(query.sql, types, epochs=True)
+            survey = _survey(connection, rows, present)
         rejected = quarantine.rejects(connection)
         summary.notes += query.notes
         summary.rows += survey.rows + len(problems) + len(rejected)
@@ -177,13 +186,14 @@ class _Import:
         for grain in sorted(survey.grains):
             self._store(source, grain, rows, present, rates, survey, connection, summary)
 
-    def _prepared(self, query: str, types: dict[str, str]) -> str:
+    def _prepared(self, query: str, types: dict[str, str], *, epochs: bool) -> str:
         defaults = checks.Defaults(
             now=self.rim.now(),
             provider=self.options.provider,
             model=self.options.model,
             account=self.options.account,
             date=self.options.date,
+            epochs=epochs,
         )
         rows = checks.checked(query, types, defaults)
         rows = allocate.allocated(rows, self.settings.allocate)
@@ -224,7 +234,7 @@ class _Import:
         summary: Summary,
     ) -> None:
         into = schema.CALLS if grain == "call" else schema.CHARGES
-        good = f"SELECT * FROM ({rows}) WHERE reason IS NULL AND grain = '{grain}'"
+        good = survey.good(rows, grain)
         priced = pricing.priced(pricing.keyed(good), rates, large=into is schema.CHARGES)
         identified = _identified(priced, source, present, connection, good)
         new = _new(identified, into, survey, connection)
@@ -293,7 +303,7 @@ def _survey(connection: duckdb.DuckDBPyConnection, rows: str, present: frozenset
     context = "context" if "context" in present else "NULL::VARCHAR AS context"
     groups = connection.execute(f"""
         SELECT grain, provider, model, {context}, contracts,
-               count(*), count(reason), min(time), max(time)
+               count(*), count(reason), min(time)::VARCHAR, max(time)::VARCHAR
         FROM ({rows}) GROUP BY ALL""").fetchall()
     good = [group for group in groups if group[5] > group[6]]
     keys = {pricing.Key(*group[1:5]) for group in good}
@@ -350,14 +360,14 @@ def _new(
 ) -> str:
     """SQL: the rows that the ledger does not have. Looks only at the days that can match."""
     days = (
-        f"day BETWEEN {sql.text(str(survey.since))}::TIMESTAMPTZ::DATE - 1"
-        f" AND {sql.text(str(survey.until))}::TIMESTAMPTZ::DATE + 1"
+        f"day BETWEEN {sql.text(survey.since)}::TIMESTAMPTZ::DATE - 1"
+        f" AND {sql.text(survey.until)}::TIMESTAMPTZ::DATE + 1"
     )
     there = f"SELECT * FROM {into.name} WHERE {days}"
     if connection.execute(f"SELECT 1 FROM ({there}) LIMIT 1").fetchone() is None:
         return rows
-    key = [column for column in into.key if column != "revision"]
-    fresh = f"SELECT * FROM ({rows}) ANTI JOIN (SELECT {', '.join(key)} FROM ({there})) USING ({', '.join(key)})"
+    key = ", ".join(column for column in into.key if column != "revision")
+    fresh = f"SELECT * FROM ({rows}) ANTI JOIN (SELECT {key} FROM ({there})) USING ({key})"
     if into is not schema.CALLS:
         return fresh
     # The gateway made its own ids; the same call from another source meets it by response id.

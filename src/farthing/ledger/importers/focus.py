@@ -170,7 +170,8 @@ class _Columns:
         # Our own export says what its rows were made of; calls come back as usage.
         if not self._has("x_Grain"):
             return "'invoice'"
-        return f"CASE WHEN {self._text('x_Grain')} IN ('call', 'usage') THEN 'usage' ELSE 'invoice' END"
+        counted = f"{self._text('x_Grain')} IN ('call', 'usage')"
+        return f"CASE WHEN {counted} THEN 'usage' ELSE 'invoice' END"
 
     def _describes_calls(self) -> str:
         words = [self._text(n) for n in ("ConsumedUnit", "PricingUnit", "SkuMeter") if self._has(n)]
