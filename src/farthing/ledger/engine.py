@@ -31,7 +31,7 @@ def connect(
 
     The views hold still: `attach` again to see what was written since.
     """
-    con = _bare(threads, memory)
+    con = bare(threads=threads, memory=memory)
     attach(con, workspace)
     return con
 
@@ -46,7 +46,7 @@ def attach(con: DuckDBPyConnection, workspace: Workspace) -> None:
     for _ in range(_TRIES):
         listed = journal.segments(workspace)
         calls = table.snapshot(workspace, schema.CALLS)
-        _view(con, workspace, schema.CALLS, calls.files, name="stored_calls")
+        view_stored(con, workspace, calls)
         if _tail(con, pending(listed, calls)):
             break
     else:
@@ -65,40 +65,37 @@ def pending(listed: Iterable[Segment], calls: table.Snapshot) -> list[Segment]:
     return [each for each in listed if each.seq > (passed[each.app] or 0)]
 
 
-def read_segments(paths: Sequence[Path]) -> str:
-    """SQL for the settled calls in these files, in the table's columns, each key once.
+def load_segments(con: DuckDBPyConnection, name: str, paths: Sequence[Path]) -> None:
+    """A temporary table of the settled calls in these files that `stored_calls` lacks, each once.
 
-    `stored_calls` is the table; what it already has is left out. Ids rise with time, so that
-    looking there for the few of a tail touches the last row groups only.
+    Keys repeat only where something went wrong, so that is looked for before it is paid for.
+    Ids rise with time: looking in the table for the few of a tail reads its last row groups.
     """
-    defaults = {
-        field.name: field.default
-        for field in msgspec.structs.fields(Call)
-        if field.default not in (None, msgspec.NODEFAULT)
-    }
-    columns = ", ".join(
-        f"coalesce({name}, {_literal(defaults[name])}) AS {name}" if name in defaults else name
-        for name in schema.CALLS.names
-    )
+    if not paths:
+        con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {schema.CALLS.empty()}")
+        return
+    con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {_settled(paths)}")
     key = ", ".join(schema.CALLS.key)
-    typed = schema.CALLS.json_columns()[1:-1]
-    return f"""
-        WITH lines AS MATERIALIZED (
-            SELECT DISTINCT ON ({key}) {columns}, time::DATE AS {schema.PARTITION}
-            FROM read_json({_files(paths)}, format = 'newline_delimited', auto_detect = false,
-                hive_partitioning = false, compression = 'uncompressed',
-                columns = {{line: 'VARCHAR', {typed}}})
-            WHERE line = 'call'
-        ), stored AS (
-            SELECT {key} FROM stored_calls
-            WHERE {schema.PARTITION} IN (SELECT DISTINCT {schema.PARTITION} FROM lines)
-              AND id BETWEEN (SELECT min(id) FROM lines) AND (SELECT max(id) FROM lines)
+    repeats = f"SELECT 1 FROM {name} GROUP BY {key} HAVING count(*) > 1 LIMIT 1"
+    if con.execute(repeats).fetchall():
+        con.execute(
+            f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT DISTINCT ON ({key}) * FROM {name}"
         )
-        SELECT * FROM lines ANTI JOIN stored USING ({key})
-    """
+    con.execute(f"""
+        DELETE FROM {name} WHERE ({key}) IN (
+            SELECT ({key}) FROM stored_calls
+            WHERE {schema.PARTITION} IN (SELECT DISTINCT {schema.PARTITION} FROM {name})
+              AND id BETWEEN (SELECT min(id) FROM {name}) AND (SELECT max(id) FROM {name}))
+    """)
 
 
-def _bare(threads: int | None, memory: str) -> DuckDBPyConnection:
+def view_stored(con: DuckDBPyConnection, workspace: Workspace, calls: table.Snapshot) -> None:
+    """The view `stored_calls`: the table alone, which `load_segments` looks into."""
+    _view(con, workspace, schema.CALLS, calls.files, name="stored_calls")
+
+
+def bare(*, threads: int | None = None, memory: str = "900MB") -> DuckDBPyConnection:
+    """An in-memory DuckDB without views."""
     import duckdb
 
     con = duckdb.connect(
@@ -126,8 +123,7 @@ def _tail(con: DuckDBPyConnection, segments: Sequence[Segment]) -> bool:
                 _whole_lines(each, Path(folder)) if each in growing else each.path
                 for each in segments
             ]
-            rows = read_segments(paths) if paths else schema.CALLS.empty()
-            con.execute(f"CREATE OR REPLACE TEMP TABLE journal_tail AS {rows}")
+            load_segments(con, "journal_tail", paths)
         except FileNotFoundError:
             return False
         except duckdb.Error as error:
@@ -136,9 +132,29 @@ def _tail(con: DuckDBPyConnection, segments: Sequence[Segment]) -> bool:
             raise BadInput(
                 str(segments[0].path.parent.parent),
                 f"a line of the journal cannot be read ({error})",
-                "Move that file out of the journal, and import what is good in it.",
+                "If its process is gone, `farthing compact` sets such lines aside.",
             ) from error
     return True
+
+
+def _settled(paths: Sequence[Path]) -> str:
+    """SQL for the lines of settled calls; what a line leaves out has the call's default."""
+    defaults = {
+        field.name: field.default
+        for field in msgspec.structs.fields(Call)
+        if field.default not in (None, msgspec.NODEFAULT)
+    }
+    columns = ", ".join(
+        f"coalesce({name}, {_literal(defaults[name])}) AS {name}" if name in defaults else name
+        for name in schema.CALLS.names
+    )
+    return f"""
+        SELECT {columns}, time::DATE AS {schema.PARTITION}
+        FROM read_json({_files(paths)}, format = 'newline_delimited', auto_detect = false,
+            hive_partitioning = false, compression = 'uncompressed',
+            columns = {{line: 'VARCHAR', {schema.CALLS.json_columns()[1:-1]}}})
+        WHERE line = 'call'
+    """
 
 
 def _whole_lines(segment: Segment, folder: Path) -> Path:

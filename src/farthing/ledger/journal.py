@@ -1,19 +1,45 @@
-"""What was just spent, line by line, before it reaches the tables."""
+"""What was just spent, line by line, before it reaches the tables.
+
+journal/<set>/<seq>.ndjson    a set belongs to one process, which holds the flock on `lock`;
+journal/<set>/closed          once every intent of a set is settled and nobody writes to it
+
+A line is a call with a word before it: {"line":"intent","hold_usd":…} is written before anything
+is sent upstream, {"line":"call"} once it is settled. All but the last segment of a set are
+sealed: they never change again. A new segment begins with the intents still open, so that the
+ones before it can go. This module is on the gateway's hot path: no DuckDB, no Arrow.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+import secrets
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from farthing.ledger.workspace import Workspace
+import msgspec
+
+from farthing.domain.call import Call
+from farthing.domain.errors import Defect, DiskFull, Unavailable
+from farthing.domain.money import Money
+from farthing.ledger.durable import is_disk_full, sync_file, sync_folders
+from farthing.ledger.workspace import Workspace, try_flock
+
+Fsync = Literal["batch", "always"]
 
 SUFFIX = ".ndjson"
+SYNC_SECONDS = 0.02
+ROTATE_BYTES = 16 << 20
+ROTATE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Segment:
-    """One file of a set: `journal/<set>/<seq>.ndjson`. A set belongs to one process."""
+    """One file of a set; sets order by time, segments by sequence from 1."""
 
     set: str
     seq: int
@@ -25,30 +51,401 @@ class Segment:
         return f"journal/{self.set}"
 
 
-def segments(workspace: Workspace) -> list[Segment]:
-    """Every segment, by set (they order by time) and sequence."""
-    found = []
-    for folder in _folders(workspace):
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line read back. `hold` is meaningful for intents: what to book if nothing follows."""
+
+    segment: Segment
+    settled: bool
+    call: Call
+    hold: Money | None
+
+
+class Journal:
+    """The set of segments that this process writes. Threads may share it."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        *,
+        fsync: Fsync = "batch",
+        sync_seconds: float = SYNC_SECONDS,
+        rotate_bytes: int = ROTATE_BYTES,
+        rotate_seconds: float = ROTATE_SECONDS,
+    ) -> None:
+        self.set = f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(6)}"
+        self.seq = 1
+        self._always = fsync == "always"
+        self._rotate_bytes, self._rotate_seconds = rotate_bytes, rotate_seconds
+        self._turn = threading.Lock()
+        self._open: dict[tuple[str, int], bytes] = {}
+        self._folder, self._lock, self._file = _start_set(workspace, self.set)
+        self._size, self._born = 0, time.monotonic()
+        self._dirty = False
+        self._retired: list[int] = []  # sealed, not yet on the disk
+        self._failure: OSError | Unavailable | None = None
+        self._stop = threading.Event()
+        self._syncer = threading.Thread(
+            target=self._sync_until_stopped, args=(sync_seconds,), name="journal-sync", daemon=True
+        )
+        self._syncer.start()
+
+    def intent(self, call: Call, hold: Money | None) -> None:
+        """Say what is about to be asked. Returns once a killed process would not lose it.
+
+        `hold` is the most that it can cost, or an estimate; None where there is no price.
+        """
+        held = b"" if hold is None else b'"hold_usd":"%s",' % str(hold).encode()
+        line = b'{"line":"intent",' + held + _ENCODER.encode(call)[1:] + b"\n"
+        with self._turn:
+            self._write(line)
+            self._open[call.id, call.attempt] = line
+
+    def settle(self, call: Call) -> None:
+        """Book a call: after its intent, or without one where nothing was sent (attempt 0)."""
+        line = b'{"line":"call",' + _ENCODER.encode(call)[1:] + b"\n"
+        with self._turn:
+            self._write(line)
+            self._open.pop((call.id, call.attempt), None)
+
+    def rotate(self) -> None:
+        """Seal the segment, so that the compactor may take it, and start the next."""
+        with self._turn:
+            self._rotate()
+
+    def sync(self) -> None:
+        """Wait until everything written so far is on the disk."""
+        with self._turn:
+            retired, self._retired = self._retired, []
+            self._dirty = False
+            files = [*retired, os.dup(self._file)]
         try:
-            names = [path.name for path in folder.iterdir()]
-        except FileNotFoundError:  # the compactor just took the last of it
+            for file in files:
+                os.fdatasync(file)
+            if retired:
+                sync_file(self._folder)
+        finally:
+            for file in files:
+                os.close(file)
+
+    def close(self) -> None:
+        """Stop writing. Intents still open are booked at their hold by whoever adopts the set."""
+        if self._stop.is_set():
+            return
+        self._stop.set()
+        self._syncer.join()
+        self.sync()
+        if not self._open:
+            _mark_closed(self._folder)
+        os.close(self._file)
+        os.close(self._lock)
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _write(self, line: bytes) -> None:
+        if self._failure is not None:
+            raise Unavailable(f"The disk of {self._folder} fails: {self._failure}.")
+        if self._stop.is_set():
+            raise Defect("A closed journal was written to.")
+        if self._size >= self._rotate_bytes or (self._size and self._aged()):
+            with suppress(DiskFull):  # the line itself may still fit
+                self._rotate()
+        _append(self._file, line, self._size, self._folder)
+        self._size += len(line)
+        self._dirty = True
+        if self._always:
+            os.fdatasync(self._file)
+
+    def _aged(self) -> bool:
+        return time.monotonic() - self._born >= self._rotate_seconds
+
+    def _rotate(self) -> None:
+        carried = b"".join(self._open.values())
+        fresh = self._folder / f".{self.seq + 1}"
+        file = os.open(fresh, _APPENDING, 0o666)
+        try:
+            _append(file, carried, 0, self._folder)
+        except BaseException:
+            os.close(file)
+            fresh.unlink()
+            raise
+        if self._always:
+            os.fdatasync(file)
+        # From here on the old segment is sealed: nothing may be written to it any more.
+        fresh.rename(_segment_path(self._folder, self.seq + 1))
+        self._retired.append(self._file)
+        self._file, self._size, self._born = file, len(carried), time.monotonic()
+        self.seq += 1
+
+    def _sync_until_stopped(self, seconds: float) -> None:
+        while not self._stop.wait(seconds):
+            try:
+                if self._size and self._aged():
+                    with suppress(DiskFull):
+                        self.rotate()
+                if self._dirty or self._retired:
+                    self.sync()
+            except (OSError, Unavailable) as error:
+                self._failure = error
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """What was found of processes that are gone."""
+
+    sets: int = 0
+    recovered: int = 0
+
+
+def adopt(workspace: Workspace) -> Adopted:
+    """Close the sets of dead processes: cut a torn line, book open intents at their hold.
+
+    A set whose flock is free has no writer any more. Whoever takes that lock is the only one
+    to write `recovered` settlements; a killed adopter's work is taken up by the next.
+    """
+    sets = recovered = 0
+    for folder in _folders(workspace):
+        lock = _take_over(folder)
+        if lock is None:
             continue
-        found += [
-            Segment(folder.name, int(name.removesuffix(SUFFIX)), folder / name)
-            for name in names
-            if name.endswith(SUFFIX) and not name.startswith(".")
-        ]
-    return sorted(found)
+        try:
+            recovered += _recover(workspace, folder)
+        finally:
+            os.close(lock)
+        sets += 1
+    return Adopted(sets, recovered)
+
+
+def segments(workspace: Workspace) -> list[Segment]:
+    """Every segment there is."""
+    return sorted(found for folder in _folders(workspace) for found in _segments_of(folder))
 
 
 def last_of_sets(found: Iterable[Segment]) -> set[Segment]:
-    """The segments that may still grow; all before them are sealed."""
+    """The segments that may still grow."""
     return set({segment.set: segment for segment in sorted(found)}.values())
 
 
+def sealed(workspace: Workspace, found: Iterable[Segment]) -> list[Segment]:
+    """The segments that will never change again."""
+    found = list(found)
+    growing = {each for each in last_of_sets(found) if not (each.path.parent / _CLOSED).exists()}
+    return sorted(set(found) - growing)
+
+
+def closed(workspace: Workspace) -> list[Path]:
+    """The folders of sets that nobody will write to again."""
+    return [folder for folder in _folders(workspace) if (folder / _CLOSED).exists()]
+
+
+def replay(workspace: Workspace, after: Mapping[str, int]) -> Iterator[Entry]:
+    """Lines of every segment past a watermark (set → sequence), oldest set first."""
+    for segment in segments(workspace):
+        if segment.seq > after.get(segment.set, 0):
+            yield from read(segment)
+
+
+def read(segment: Segment) -> Iterator[Entry]:
+    """A segment's whole lines."""
+    written = segment.path.read_bytes()
+    for line in written[: written.rfind(b"\n") + 1].splitlines():
+        head = _HEAD.decode(line)
+        yield Entry(segment, head.line == "call", _CALL.decode(line), head.hold_usd)
+
+
+_CLOSED = "closed"
+_APPENDING = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+
+
+class _Head(msgspec.Struct, gc=False):
+    """What tells whether an intent was settled: the start of every line."""
+
+    line: Literal["intent", "call"]
+    id: str
+    attempt: int = 1
+    hold_usd: Money | None = None
+
+
+def _to_json(value: object) -> str:
+    if isinstance(value, Money):
+        return str(value)
+    raise NotImplementedError(f"{type(value).__name__} in a line of the journal")
+
+
+def _from_json(kind: type, value: object) -> object:
+    if kind is Money and isinstance(value, str):
+        return Money.of(value)
+    raise NotImplementedError(f"{kind.__name__} in a line of the journal")
+
+
+_ENCODER = msgspec.json.Encoder(enc_hook=_to_json)
+_HEAD = msgspec.json.Decoder(_Head, dec_hook=_from_json)
+_CALL = msgspec.json.Decoder(Call, dec_hook=_from_json)
+
+
+def _append(file: int, line: bytes, size: int, folder: Path) -> None:
+    """Write a line whole, or leave the file as it was."""
+    rest = memoryview(line)
+    try:
+        while rest:
+            rest = rest[os.write(file, rest) :]
+    except OSError as error:
+        os.ftruncate(file, size)
+        if is_disk_full(error):
+            raise DiskFull(str(folder)) from error
+        raise Unavailable(f"The disk of {folder} fails: {error}.") from error
+
+
+def _start_set(workspace: Workspace, name: str) -> tuple[Path, int, int]:
+    """Make the folder with its lock already taken, so that nobody takes it for a dead one's."""
+    fresh = workspace.journal / f".{name}"
+    folder = workspace.journal / name
+    try:
+        fresh.mkdir()
+        lock = os.open(fresh / "lock", _APPENDING, 0o666)
+        try_flock(lock)
+        file = os.open(_segment_path(fresh, 1), _APPENDING, 0o666)
+    except OSError as error:
+        if is_disk_full(error):
+            raise DiskFull(str(workspace.root)) from error
+        raise Unavailable(f"The journal in {workspace.root} cannot be written: {error}.") from error
+    fresh.rename(folder)
+    sync_folders([folder, workspace.journal])
+    return folder, lock, file
+
+
+def _take_over(folder: Path) -> int | None:
+    """The flock of a set that nobody holds and nobody has closed."""
+    if (folder / _CLOSED).exists():
+        return None
+    try:
+        lock = os.open(folder / "lock", os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:  # the compactor removes it just now
+        return None
+    if try_flock(lock) and not (folder / _CLOSED).exists():
+        return lock
+    os.close(lock)
+    return None
+
+
+def _recover(workspace: Workspace, folder: Path) -> int:
+    """Settle what a dead process left open; answers how many intents that were."""
+    while True:
+        try:
+            found = _segments_of(folder)
+            lines = _open_intents(workspace, found)
+            break
+        except FileNotFoundError:  # sealed segments may be compacted meanwhile
+            continue
+    if lines:
+        path = found[-1].path
+        file = os.open(path, _APPENDING)
+        try:
+            _append(file, b"".join(map(_recovered, lines)), path.stat().st_size, folder)
+            os.fdatasync(file)
+        finally:
+            os.close(file)
+    _mark_closed(folder)
+    return len(lines)
+
+
+def _open_intents(workspace: Workspace, found: list[Segment]) -> list[bytes]:
+    places: dict[tuple[str, int], tuple[int, int]] = {}
+    contents = [_whole_lines(workspace, each) for each in found]
+    for file, (_, heads) in enumerate(contents):
+        for number, head in enumerate(heads):
+            if head.line == "intent":
+                places[head.id, head.attempt] = file, number
+            elif places:
+                places.pop((head.id, head.attempt), None)
+    return [contents[file][0].split(b"\n", number + 1)[number] for file, number in places.values()]
+
+
+def _recovered(intent: bytes) -> bytes:
+    call, hold = _CALL.decode(intent), _HEAD.decode(intent).hold_usd
+    marks = {"recovered"} if hold is not None else {"recovered", "unpriced"}
+    flags = ",".join(sorted(marks | set(filter(None, (call.flags or "").split(",")))))
+    booked = msgspec.structs.replace(
+        call,
+        status="recovered",
+        flags=flags,
+        list_usd=hold,
+        contracted_usd=hold,
+        effective_usd=hold,
+    )
+    return b'{"line":"call",' + _ENCODER.encode(booked)[1:] + b"\n"
+
+
+def _whole_lines(workspace: Workspace, segment: Segment) -> tuple[bytes, list[_Head]]:
+    """A dead process's lines. A torn last one is cut off; other broken ones are quarantined."""
+    written = segment.path.read_bytes()
+    whole = written[: written.rfind(b"\n") + 1]
+    try:
+        heads = _HEAD.decode_lines(whole)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        # A power cut can lose the middle of what was not yet on the disk.
+        whole = _set_aside(workspace, segment, whole)
+        return whole, _HEAD.decode_lines(whole)
+    if len(whole) < len(written):
+        os.truncate(segment.path, len(whole))
+    return whole, heads
+
+
+def _set_aside(workspace: Workspace, segment: Segment, whole: bytes) -> bytes:
+    lines = whole.splitlines(keepends=True)
+    good = b"".join(line for line in lines if _is_line(line))
+    name = f"journal-{segment.set}-{segment.seq}{SUFFIX}"
+    broken = b"".join(line for line in lines if not _is_line(line))
+    _replace(workspace.quarantine / name, broken)
+    _replace(segment.path, good)
+    return good
+
+
+def _is_line(line: bytes) -> bool:
+    try:
+        _HEAD.decode(line)
+        _CALL.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return True
+
+
+def _replace(path: Path, content: bytes) -> None:
+    fresh = path.with_name(f".{path.name}")
+    fresh.write_bytes(content)
+    sync_file(fresh)
+    fresh.rename(path)
+    sync_file(path.parent)
+
+
+def _mark_closed(folder: Path) -> None:
+    (folder / _CLOSED).touch()
+    sync_file(folder)
+
+
+def _segment_path(folder: Path, seq: int) -> Path:
+    return folder / f"{seq:08d}{SUFFIX}"
+
+
+def _segments_of(folder: Path) -> list[Segment]:
+    try:
+        names = [path.name for path in folder.iterdir()]
+    except FileNotFoundError:  # the compactor just took the last of it
+        return []
+    return sorted(
+        Segment(folder.name, int(name.removesuffix(SUFFIX)), folder / name)
+        for name in names
+        if name.endswith(SUFFIX) and not name.startswith(".")
+    )
+
+
 def _folders(workspace: Workspace) -> list[Path]:
-    return [
+    return sorted(
         folder
         for folder in workspace.journal.iterdir()
         if folder.is_dir() and not folder.name.startswith(".")
-    ]
+    )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable, Schema
 
 
-def _no_step(_name: str) -> None:
+def no_step(_name: str) -> None:
     """What happens between two steps of an append when nobody watches: nothing."""
 
 
@@ -73,7 +73,7 @@ def append(
     rows: object,
     *,
     txn: Mapping[str, int] | tuple[str, int] | None = None,
-    step: Callable[[str], None] = _no_step,
+    step: Callable[[str], None] = no_step,
 ) -> int:
     """Add rows in one commit and wait until it is on the disk; answers how many they were.
 
