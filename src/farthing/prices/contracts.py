@@ -50,7 +50,10 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
     def applies(self, who: Mapping[str, str], when: datetime) -> bool:
         if (self.since and when < self.since) or (self.until and when >= self.until):
             return False
-        return all(fnmatchcase(who.get(field) or "\0", glob) for field, glob in self.who.items())
+        return all(
+            (told := who.get(field)) is not None and fnmatchcase(told, glob)
+            for field, glob in self.who.items()
+        )
 
     def of(self, tariff: Tariff) -> Tariff:
         """The tariff under this contract."""

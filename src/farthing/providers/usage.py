@@ -23,7 +23,7 @@ from farthing.providers.reading import Body, Reading
 Reader = Callable[[Body, str | None], Reading]
 BATCH = {"processing": "batch"}
 
-# What a log calls the protocol → who reads it. `default` is read by shape.
+# What a log calls the protocol → who reads it. `default`, and what is not here, goes by shape.
 FLAVORS: Mapping[str, Reader] = {
     "chat": openai_chat.read,
     "chat.completions": openai_chat.read,
@@ -63,15 +63,7 @@ def read_body(body: Body, provider: str | None = None, api_flavor: str | None = 
     answer, context = _unwrapped(body)
     flavor = api_flavor.strip().lower() if api_flavor else "default"
     reader = _OWN_FLAVORS.get((who or "", flavor)) or FLAVORS.get(flavor)
-    if reader is None:
-        if flavor != "default" and who is None:
-            raise BadInput(
-                "api_flavor",
-                f"{api_flavor!r} is not a protocol we know",
-                f"Use one of {', '.join(sorted(FLAVORS))}, or leave it out.",
-            )
-        reader = _by_shape(answer, who)
-    reading = reader(answer, who)
+    reading = (reader or _by_shape(answer, who))(answer, who)
     if not context:
         return reading
     return msgspec.structs.replace(
@@ -85,13 +77,12 @@ def read_body(body: Body, provider: str | None = None, api_flavor: str | None = 
 
 def _by_shape(body: Body, provider: str | None) -> Reader:
     """The fields that only one protocol has, the most telling first."""
-    usage: Any = body.get("usage")
-    told = usage if isinstance(usage, Mapping) else {}
+    told, meta = _fields(body, "usage"), _fields(body, "meta")
     tests: tuple[tuple[bool, Reader], ...] = (
         ("usageMetadata" in body, gemini.read),
         ("usage_info" in body, mistral_ocr.read),
         ("inputTokens" in told, bedrock.read),
-        ("billed_units" in told or "billed_units" in (body.get("meta") or {}), cohere.read),
+        ("billed_units" in told or "billed_units" in meta, cohere.read),
         ("prompt_tokens" in told, openai_chat.read),
         ("seconds" in told and "input_tokens" not in told, openai_responses.read_seconds),
         (_is_anthropic(body, told, provider), anthropic.read),
@@ -105,6 +96,11 @@ def _by_shape(body: Body, provider: str | None) -> Reader:
         "the answer says nothing about usage that we can read",
         "Import the answer as the provider sent it; of a stream, its last event.",
     )
+
+
+def _fields(body: Body, name: str) -> Mapping[str, Any]:
+    found = body.get(name)
+    return found if isinstance(found, Mapping) else {}
 
 
 def _is_anthropic(body: Body, told: Mapping[str, Any], provider: str | None) -> bool:
