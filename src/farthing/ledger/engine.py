@@ -182,12 +182,10 @@ def read_files(workspace: Workspace, stored: schema.Table, files: Sequence[str])
     day = schema.PARTITION
     source = (
         f"read_parquet({_files(files)}, hive_partitioning = true, "
-        f"hive_types = {{'{day}': DATE}}, union_by_name = {workspace.migrated})"
+        f"hive_types = {{'{day}': DATE}}, union_by_name = true)"
     )
     columns = f"{', '.join(stored.names)}, {day}"
-    if not workspace.migrated:
-        return f"SELECT {columns} FROM {source}"
-    # Older files lack newer columns: the empty row set names them all.
+    # Files leave out columns that are all NULL, or newer: the empty row set names every one.
     return f"SELECT {columns} FROM ({stored.empty()} UNION ALL BY NAME SELECT * FROM {source})"
 
 

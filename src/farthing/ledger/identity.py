@@ -7,8 +7,11 @@ overlapping files count once, and a row that a file truly has twice is two rows.
 
 from __future__ import annotations
 
+import duckdb
+
 from farthing.domain.scope import SCOPE
 from farthing.domain.usage import BUCKETS
+from farthing.ledger import schema, sql
 from farthing.ledger.checks import AMOUNTS
 
 # Texts and numbers that tell rows apart. Absent, NULL and 0 are the same: a source that lacks a
@@ -21,6 +24,56 @@ _TEXTS = (
 )
 _NUMBERS = (*BUCKETS, "attempt", "requests", "latency_ms", "ttft_ms", *AMOUNTS)
 _DERIVED = {*BUCKETS, "attempt", "status", "grain", "billing_currency"}
+
+
+def identified(rows: str, source: str, present: frozenset[str]) -> str:
+    """SQL: `rows` with their id, before repeats in the file are told apart."""
+    return f"SELECT *, {call_id(source, present)} AS id FROM ({rows})"
+
+
+def numbered(
+    rows: str, good: str, present: frozenset[str], connection: duckdb.DuckDBPyConnection
+) -> str:
+    """SQL: identified `rows` with repeats resolved: one row seen twice once, equal rows each.
+
+    `good` are the same rows before pricing. Only those that may have an equal pay for a window.
+    """
+    print_ = fingerprint(present)
+    connection.execute(f"""
+        CREATE OR REPLACE TEMP TABLE repeated AS
+        SELECT {print_} AS print FROM ({good}) GROUP BY 1 HAVING count(*) > 1""")
+    if connection.execute("SELECT count(*) FROM repeated").fetchone() == (0,):
+        return rows
+    ordinal = "row_number() OVER (PARTITION BY id, attempt ORDER BY line) - 1"
+    return f"""
+        WITH every AS NOT MATERIALIZED (SELECT *, {print_} AS print FROM ({rows}))
+        SELECT * EXCLUDE (print) FROM every ANTI JOIN repeated USING (print)
+        UNION ALL BY NAME
+        SELECT * EXCLUDE (print, ordinal)
+               REPLACE (CASE WHEN ordinal > 0 THEN md5(id || ordinal) ELSE id END AS id)
+        FROM (SELECT *, {ordinal} AS ordinal FROM every SEMI JOIN repeated USING (print))
+        WHERE ordinal = 0 OR NOT ({has_own_id(present)})"""
+
+
+def is_known(into: schema.Table, connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the table has any row that a new one could repeat."""
+    return connection.execute(f"SELECT 1 FROM {into.name} LIMIT 1").fetchone() is not None
+
+
+def unknown(rows: str, into: schema.Table, since: str | None, until: str | None) -> str:
+    """SQL: the identified `rows` that the ledger does not have, by the days that can match."""
+    days = (
+        f"day BETWEEN {sql.text(since)}::TIMESTAMPTZ::DATE - 1"
+        f" AND {sql.text(until)}::TIMESTAMPTZ::DATE + 1"
+    )
+    there = f"SELECT * FROM {into.name} WHERE {days}"
+    key = ", ".join(column for column in into.key if column != "revision")
+    fresh = f"SELECT * FROM ({rows}) ANTI JOIN (SELECT {key} FROM ({there})) USING ({key})"
+    if into is not schema.CALLS:
+        return fresh
+    # The gateway made its own ids; the same call from another source meets it by response id.
+    metered = f"SELECT provider, response_id FROM ({there}) WHERE source = 'gateway'"
+    return f"SELECT * FROM ({fresh}) ANTI JOIN ({metered}) USING (provider, response_id)"
 
 
 def call_id(source: str, present: frozenset[str]) -> str:

@@ -15,7 +15,7 @@ objects, and a file larger than memory is fine.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -26,16 +26,14 @@ import duckdb
 import msgspec
 
 from farthing.config import Settings
-from farthing.domain.call import Call
-from farthing.domain.charge import Charge
 from farthing.domain.errors import BadInput
-from farthing.domain.usage import BUCKETS
 from farthing.ledger import (
     allocate,
     checks,
     currencies,
     engine,
     identity,
+    price_table,
     pricing,
     quarantine,
     schema,
@@ -45,10 +43,13 @@ from farthing.ledger import (
 from farthing.ledger.draft import Draft, Problem
 from farthing.ledger.files import File, decoding, find
 from farthing.ledger.importer import Importer, Options, Query
-from farthing.ledger.price_table import remember
 from farthing.ledger.recognise import importer_for
+from farthing.ledger.stored import NOT_CLEAN, Finish
+from farthing.ledger.survey import SAMPLE_ROWS, detail_units, span, survey
 from farthing.ledger.workspace import Workspace
 from farthing.prices.book import Book
+
+SHOWN_PROBLEMS = 5
 
 
 @dataclass(slots=True)
@@ -98,95 +99,102 @@ def import_files(
         book = Book.load(workspace.root)
         for file in find(names, Path(spool)):
             try:
-                _Import(workspace, settings, rim, file, options, book, Path(spool)).run(
-                    kind, summary
-                )
+                with decoding(file.name), _reading(file.name), _connection(workspace, options) as c:
+                    importer = importer_for(file, rim.importers, kind)
+                    query, problems = _drafts(importer, file, options, Path(spool))
+                    one = _Import(workspace, settings, rim, options, book, file, c, summary)
+                    one.take_in(importer.name, query, problems)
             except BadInput as error:
                 summary.refused.append(error)
+            rim.progress(file.name, 1.0)
     summary.seconds = round(time.monotonic() - started, 3)
     return summary
 
 
-@dataclass(frozen=True, slots=True)
-class _Survey:
-    """One pass over a source: what is in it, before anything is written."""
-
-    rows: int
-    bad: int
-    grains: frozenset[str]
-    keys: tuple[pricing.Key, ...]
-    since: str | None
-    until: str | None
-
-    def good(self, rows: str, grain: str) -> str:
-        """SQL: the rows of a grain that may enter. What need not be tested again is not."""
-        tests = [f"grain = '{grain}'"] if len(self.grains) > 1 else []
-        tests += ["reason IS NULL"] if self.bad else []
-        return f"SELECT * FROM ({rows}) WHERE {' AND '.join(tests)}" if tests else rows
+class _NotClean(Exception):
+    """The fast path met a row that needs the thorough one; nothing was stored."""
 
 
+@dataclass(slots=True)
 class _Import:
     """One file on its way in."""
 
-    def __init__(  # noqa: PLR0913  handed over as they are
-        self,
-        workspace: Workspace,
-        settings: Settings,
-        rim: Rim,
-        file: File,
-        options: Options,
-        book: Book,
-        spool: Path,
-    ) -> None:
-        self.workspace, self.settings, self.rim = workspace, settings, rim
-        self.file, self.options, self.book, self.spool = file, options, book, spool
+    workspace: Workspace
+    settings: Settings
+    rim: Rim
+    options: Options
+    book: Book
+    file: File
+    connection: duckdb.DuckDBPyConnection
+    summary: Summary
 
-    def run(self, kind: str | None, summary: Summary) -> None:
-        importer = importer_for(self.file, self.rim.importers, kind)
-        with engine.connect(self.workspace) as connection:
-            connection.execute("SET preserve_insertion_order = false")
-            connection.execute(f"SET TimeZone = {sql.text(self.options.timezone)}")
-            with decoding(self.file.name), _reading(self.file.name):
-                query, problems = self._drafts(importer, connection)
-                self._take_in(importer.name, query, problems, connection, summary)
-
-    def _drafts(
-        self, importer: Importer, connection: duckdb.DuckDBPyConnection
-    ) -> tuple[Query, list[Problem]]:
-        found = importer.read(self.file, self.options)
-        if isinstance(found, Query):
-            return found, []
-        return _spooled(found, self.spool / "drafts.ndjson")
-
-    def _take_in(
-        self,
-        source: str,
-        query: Query,
-        problems: list[Problem],
-        connection: duckdb.DuckDBPyConnection,
-        summary: Summary,
-    ) -> None:
-        relation = connection.sql(query.sql)
+    def take_in(self, source: str, query: Query, problems: list[Problem]) -> None:
+        relation = self.connection.sql(query.sql)
         types = dict(zip(relation.columns, map(str, relation.types), strict=True))
-        present = frozenset(types)
-        rows = self._prepared(query.sql, types, epochs=False)
-        survey = _survey(connection, rows, present)
-        if survey.bad and "time" in present:
-            rows = self._prepared(query.sql, types, epochs=True)
-            survey = _survey(connection, rows, present)
-        rejected = quarantine.rejects(connection)
-        summary.notes += query.notes
-        summary.rows += survey.rows + len(problems) + len(rejected)
-        self._quarantine(query, rows, survey, [*problems, *rejected], connection, summary)
-        if survey.rows == survey.bad:
-            return
-        extras = _extras(connection, rows, present)
-        rates = pricing.load(connection, self.book, survey.keys, extras)
-        currencies.load(connection, self.settings)
-        for grain in sorted(survey.grains):
-            self._store(source, grain, rows, present, rates, survey, connection, summary)
+        self.summary.notes += query.notes
+        currencies.load(self.connection, self.settings)
+        if problems or not self._fast(source, query, types):
+            self._thorough(source, query, types, problems)
 
-    def _prepared(self, query: str, types: dict[str, str], *, epochs: bool) -> str:
+    def _fast(self, source: str, query: Query, types: Mapping[str, str]) -> bool:
+        """Store a clean source in one pass; False, and nothing stored, where it is not clean.
+
+        Prices and grain come from the first rows. Whether the rest is like them, and nothing
+        repeats, is looked up in the written files before they are committed.
+        """
+        rows = self._prepared(query.sql, types, epochs=False)
+        present = frozenset(types)
+        sample = self._prepared(
+            f"SELECT * FROM ({query.sql}) LIMIT {SAMPLE_ROWS}", types, epochs=False
+        )
+        seen = survey(self.connection, sample, present)
+        if seen.bad or len(seen.grains) != 1 or detail_units(self.connection, sample, present):
+            return False
+        (grain,) = seen.grains
+        into = schema.CALLS if grain == "call" else schema.CHARGES
+        rates = pricing.load(self.connection, self.book, seen.keys, ())
+        identified = identity.identified(self._priced(rows, rates, into), source, present)
+        count = None
+        if identity.is_known(into, self.connection):
+            count, since, until = span(self.connection, rows)
+            identified = identity.unknown(identified, into, since, until)
+        quarantine.rejects(self.connection)
+        try:
+            added = self._store(source, into, identified, rates, types, marked=True)
+        except (_NotClean, duckdb.OutOfRangeException, duckdb.ConversionException):
+            quarantine.rejects(self.connection)
+            return False
+        rejected = quarantine.rejects(self.connection)
+        self.summary.rows += (added if count is None else count) + len(rejected)
+        self.summary.duplicates += 0 if count is None else count - added
+        self._put_aside(rejected)
+        return True
+
+    def _thorough(
+        self, source: str, query: Query, types: Mapping[str, str], problems: list[Problem]
+    ) -> None:
+        """Store a source that has bad rows, repeats, several grains or odd times."""
+        present = frozenset(types)
+        rows = self._prepared(query.sql, types, epochs=True)
+        seen = survey(self.connection, rows, present)
+        rejected = quarantine.rejects(self.connection)
+        self.summary.rows += seen.rows + len(problems) + len(rejected)
+        bad = quarantine.bad_rows(self.connection, self.file, query, rows) if seen.bad else []
+        self._put_aside([*problems, *rejected, *bad])
+        units = detail_units(self.connection, rows, present)
+        rates = pricing.load(self.connection, self.book, seen.keys, units)
+        stored = 0
+        for grain in sorted(seen.grains):
+            into = schema.CALLS if grain == "call" else schema.CHARGES
+            good = seen.good(rows, grain)
+            identified = identity.identified(self._priced(good, rates, into), source, present)
+            identified = identity.numbered(identified, good, present, self.connection)
+            if identity.is_known(into, self.connection):
+                identified = identity.unknown(identified, into, seen.since, seen.until)
+            stored += self._store(source, into, identified, rates, types, marked=False)
+        self.summary.duplicates += seen.rows - seen.bad - stored
+
+    def _prepared(self, query: str, types: Mapping[str, str], *, epochs: bool) -> str:
         defaults = checks.Defaults(
             now=self.rim.now(),
             provider=self.options.provider,
@@ -200,51 +208,78 @@ class _Import:
         contracts = pricing.covering_contracts(self.book.contracts)
         return f"SELECT *, {contracts} AS contracts FROM ({_bucketed(rows)})"
 
-    def _quarantine(
-        self,
-        query: Query,
-        rows: str,
-        survey: _Survey,
-        problems: list[Problem],
-        connection: duckdb.DuckDBPyConnection,
-        summary: Summary,
-    ) -> None:
-        if survey.bad:
-            problems = problems + quarantine.bad_rows(connection, self.file, query, rows)
-        if not problems:
-            return
-        summary.quarantined += len(problems)
-        summary.quarantine.append(
-            quarantine.write(self.workspace, self.file, problems, self.rim.now())
-        )
-        summary.problems += [
-            f"{self.file.name}:{problem.line}: {problem.field}: {problem.reason}"
-            for problem in problems[: max(0, 5 - len(summary.problems))]
-        ]
+    def _priced(self, rows: str, rates: pricing.Rates, into: schema.Table) -> str:
+        return pricing.priced(pricing.keyed(rows), rates, large=into is schema.CHARGES)
 
-    def _store(  # noqa: PLR0913
+    def _store(
         self,
         source: str,
-        grain: str,
+        into: schema.Table,
         rows: str,
-        present: frozenset[str],
         rates: pricing.Rates,
-        survey: _Survey,
-        connection: duckdb.DuckDBPyConnection,
-        summary: Summary,
-    ) -> None:
-        into = schema.CALLS if grain == "call" else schema.CHARGES
-        good = survey.good(rows, grain)
-        priced = pricing.priced(pricing.keyed(good), rates, large=into is schema.CHARGES)
-        identified = _identified(priced, source, present, connection, good)
-        new = _new(identified, into, survey, connection)
-        finished = _calls(new, source) if into is schema.CALLS else _charges(new, source)
-        remember(self.workspace, connection, rates.distinct, self.rim.now())
+        types: Mapping[str, str],
+        *,
+        marked: bool,
+    ) -> int:
+        finish = Finish(
+            source,
+            frozenset(types) | self._filled(),
+            price_flags=any(rate.flags for _, rate in rates.rows),
+            marked=marked,
+        )
+        query = finish.calls(rows) if into is schema.CALLS else finish.charges(rows)
+        price_table.remember(self.workspace, self.connection, rates.distinct, self.rim.now())
         before = set(table.files(self.workspace, into))
-        added = table.append(self.workspace, into, connection.sql(finished))
-        summary.added += added
+        check = self._refuse_unclean if marked else None
+        added = table.append(self.workspace, into, self.connection.sql(query), check=check)
+        self.summary.added += added
         if added:
-            _count(set(table.files(self.workspace, into)) - before, connection, summary)
+            written = set(table.files(self.workspace, into)) - before
+            _count(self.workspace, into, written, self.connection, self.summary)
+        return added
+
+    def _filled(self) -> frozenset[str]:
+        """The fields that options and rules may fill where the source has none."""
+        options = ("provider", "model", "account")
+        given = {name for name in options if getattr(self.options, name) is not None}
+        return frozenset(given.union(*(rule.sets for rule in self.settings.allocate)))
+
+    def _refuse_unclean(self, files: list[str]) -> None:
+        listed = ", ".join(sql.text(file) for file in files)
+        found = self.connection.execute(f"""
+            SELECT count(*) - count(DISTINCT hash(id)), count_if(flags = '{NOT_CLEAN}')
+            FROM read_parquet([{listed}])""").fetchone()
+        if found != (0, 0):
+            raise _NotClean
+
+    def _put_aside(self, problems: list[Problem]) -> None:
+        if not problems:
+            return
+        self.summary.quarantined += len(problems)
+        self.summary.quarantine.append(
+            quarantine.write(self.workspace, self.file, problems, self.rim.now())
+        )
+        self.summary.problems += [
+            f"{self.file.name}:{problem.line}: {problem.field}: {problem.reason}"
+            for problem in problems[: max(0, SHOWN_PROBLEMS - len(self.summary.problems))]
+        ]
+
+
+def _connection(workspace: Workspace, options: Options) -> duckdb.DuckDBPyConnection:
+    connection = engine.connect(workspace)
+    # Rows may come in any order, so that all cores can work; times without an offset are local.
+    connection.execute("SET preserve_insertion_order = false")
+    connection.execute(f"SET TimeZone = {sql.text(options.timezone)}")
+    return connection
+
+
+def _drafts(
+    importer: Importer, file: File, options: Options, spool: Path
+) -> tuple[Query, list[Problem]]:
+    found = importer.read(file, options)
+    if isinstance(found, Query):
+        return found, []
+    return _spooled(found, spool / "drafts.ndjson")
 
 
 def _spooled(drafts: Iterator[Draft | Problem], target: Path) -> tuple[Query, list[Problem]]:
@@ -299,168 +334,24 @@ def _bucketed(rows: str) -> str:
         FROM ({rows}))"""
 
 
-def _survey(connection: duckdb.DuckDBPyConnection, rows: str, present: frozenset[str]) -> _Survey:
-    context = "context" if "context" in present else "NULL::VARCHAR AS context"
-    groups = connection.execute(f"""
-        SELECT grain, provider, model, {context}, contracts,
-               count(*), count(reason), min(time)::VARCHAR, max(time)::VARCHAR
-        FROM ({rows}) GROUP BY ALL""").fetchall()
-    good = [group for group in groups if group[5] > group[6]]
-    keys = {pricing.Key(*group[1:5]) for group in good}
-    times = [when for group in good for when in group[7:9] if when is not None]
-    return _Survey(
-        rows=sum(group[5] for group in groups),
-        bad=sum(group[6] for group in groups),
-        grains=frozenset(group[0] for group in good),
-        keys=tuple(sorted(keys, key=str)),
-        since=min(times, default=None),
-        until=max(times, default=None),
-    )
-
-
-def _extras(connection: duckdb.DuckDBPyConnection, rows: str, present: frozenset[str]) -> list[str]:
-    if "details" not in present:
-        return []
-    found = connection.execute(
-        f"SELECT DISTINCT unnest(json_keys(details)) FROM ({rows}) WHERE details IS NOT NULL"
-    ).fetchall()
-    return [unit for (unit,) in found]
-
-
-def _identified(
-    rows: str,
-    source: str,
-    present: frozenset[str],
+def _count(
+    workspace: Workspace,
+    into: schema.Table,
+    files: set[str],
     connection: duckdb.DuckDBPyConnection,
-    good: str,
-) -> str:
-    """SQL: `rows` with an id. Only rows that may have an equal in the file pay for a window."""
-    with_id = f"SELECT *, {identity.call_id(source, present)} AS id FROM ({rows})"
-    fingerprint = identity.fingerprint(present)
-    connection.execute(f"""
-        CREATE OR REPLACE TEMP TABLE repeated AS
-        SELECT {fingerprint} AS print FROM ({good}) GROUP BY 1 HAVING count(*) > 1""")
-    repeated = connection.execute("SELECT count(*) FROM repeated").fetchone()
-    if repeated == (0,):
-        return with_id
-    ordinal = "row_number() OVER (PARTITION BY id, attempt ORDER BY line) - 1"
-    own = identity.has_own_id(present)
-    return f"""
-        WITH every AS NOT MATERIALIZED (SELECT *, {fingerprint} AS print FROM ({with_id}))
-        SELECT * EXCLUDE (print) FROM every ANTI JOIN repeated USING (print)
-        UNION ALL BY NAME
-        SELECT * EXCLUDE (print, ordinal)
-               REPLACE (CASE WHEN ordinal > 0 THEN md5(id || ordinal) ELSE id END AS id)
-        FROM (SELECT *, {ordinal} AS ordinal FROM every SEMI JOIN repeated USING (print))
-        WHERE ordinal = 0 OR NOT ({own})"""
-
-
-def _new(
-    rows: str, into: schema.Table, survey: _Survey, connection: duckdb.DuckDBPyConnection
-) -> str:
-    """SQL: the rows that the ledger does not have. Looks only at the days that can match."""
-    days = (
-        f"day BETWEEN {sql.text(survey.since)}::TIMESTAMPTZ::DATE - 1"
-        f" AND {sql.text(survey.until)}::TIMESTAMPTZ::DATE + 1"
-    )
-    there = f"SELECT * FROM {into.name} WHERE {days}"
-    if connection.execute(f"SELECT 1 FROM ({there}) LIMIT 1").fetchone() is None:
-        return rows
-    key = ", ".join(column for column in into.key if column != "revision")
-    fresh = f"SELECT * FROM ({rows}) ANTI JOIN (SELECT {key} FROM ({there})) USING ({key})"
-    if into is not schema.CALLS:
-        return fresh
-    # The gateway made its own ids; the same call from another source meets it by response id.
-    metered = f"SELECT provider, response_id FROM ({there}) WHERE source = 'gateway'"
-    return f"SELECT * FROM ({fresh}) ANTI JOIN ({metered}) USING (provider, response_id)"
-
-
-def _flags(*named: tuple[str, str]) -> str:
-    """SQL for the flags column: given ones and those whose condition holds, sorted."""
-    ours = ", ".join(f"CASE WHEN {test} THEN '{flag}' END" for flag, test in named)
-    given = "CASE WHEN flags IS NOT NULL THEN json_extract_string(flags, '$[*]') ELSE [] END"
-    every = f"list_filter(list_concat({given}, [{ours}, price_flags]), lambda f: f IS NOT NULL)"
-    some = " OR ".join([f"({test})" for _, test in named])
-    return f"""CASE WHEN flags IS NULL AND price_flags IS NULL AND NOT coalesce({some}, false)
-                    THEN NULL
-                    ELSE nullif(array_to_string(list_sort(list_distinct({every})), ','), '') END"""
-
-
-def _calls(rows: str, source: str) -> str:
-    nothing_sent = "attempt = 0"
-    nothing_used = "status <> 'ok' AND " + " + ".join(BUCKETS) + " = 0 AND details IS NULL"
-    unbilled = f"({nothing_sent} OR ({nothing_used}))"
-    made = {
-        "revision": "0",
-        "booked_at": "NULL",
-        "source": sql.text(source),
-        "list_usd": f"CASE WHEN {unbilled} THEN 0 ELSE list_usd END",
-        "contracted_usd": f"CASE WHEN {unbilled} THEN 0 ELSE contracted_usd END",
-        "effective_usd": f"CASE WHEN {unbilled} THEN 0"
-        " ELSE coalesce(reported_usd, contracted_usd) END",
-        "counterfactual_usd": f"CASE WHEN {nothing_sent} THEN contracted_usd END",
-        "reason": f"CASE WHEN {nothing_sent} THEN 'cache' END",
-        "price_ids": "price_id",
-        "policy_version": "NULL",
-        "arm": "NULL",
-        "flags": _flags(
-            ("suspect", "suspect"),
-            ("unpriced", f"price_id IS NULL AND reported_usd IS NULL AND NOT {unbilled}"),
-        ),
-    }
-    return _select(schema.CALLS, rows, made, Call)
-
-
-def _charges(rows: str, source: str) -> str:
-    counted = "grain = 'usage' AND effective_cost IS NULL AND billed_cost IS NULL"
-
-    def usd(cost: str) -> str:
-        return f"CASE billing_currency WHEN 'USD' THEN {cost} ELSE {currencies.converted(cost)} END"
-
-    made = {
-        "revision": "0",
-        "booked_at": "NULL",
-        "source": sql.text(source),
-        "effective_cost": "coalesce(effective_cost, billed_cost)",
-        "list_usd": f"CASE WHEN {counted} THEN list_usd ELSE {usd('list_cost')} END",
-        "contracted_usd": f"CASE WHEN {counted} THEN contracted_usd"
-        f" ELSE {usd('contracted_cost')} END",
-        "effective_usd": f"CASE WHEN {counted} THEN contracted_usd"
-        f" ELSE {usd('coalesce(effective_cost, billed_cost)')} END",
-        "billed_usd": usd("billed_cost"),
-        "price_ids": f"CASE WHEN {counted} THEN price_id END",
-        "until": "coalesce(until, time)",
-        "flags": _flags(
-            ("suspect", "suspect"),
-            ("unconverted", "billing_currency <> 'USD' AND fx_usd IS NULL"),
-            ("unpriced", f"{counted} AND price_id IS NULL"),
-        ),
-    }
-    return _select(schema.CHARGES, currencies.joined(rows), made, Charge)
-
-
-def _select(into: schema.Table, rows: str, made: dict[str, str], row: type[msgspec.Struct]) -> str:
-    assert set(into.names) == set(row.__struct_fields__)
-    columns = ", ".join(
-        f"({made.get(column.name, column.name)})::{column.sql} AS {column.name}"
-        for column in into.columns
-    )
-    day = f"make_timestamp(epoch_us(time))::DATE AS {schema.PARTITION}"
-    return f"SELECT {columns}, {day} FROM ({rows})"
-
-
-def _count(files: set[str], connection: duckdb.DuckDBPyConnection, summary: Summary) -> None:
+    summary: Summary,
+) -> None:
     """Read back what was committed: the summary tells what is stored, not what was meant."""
-    listed = "[" + ", ".join(sql.text(name) for name in sorted(files)) + "]"
+    stored = engine.read_files(workspace, into, sorted(files))
     counted = connection.execute(f"""
         SELECT coalesce(sum(effective_usd), 0),
                count(*) FILTER (contains(coalesce(flags, ''), 'unpriced'))
-        FROM read_parquet({listed})""").fetchone()
+        FROM ({stored})""").fetchone()
     assert counted is not None
     summary.cost_usd += counted[0]
     summary.unpriced += counted[1]
     if counted[1]:
         models = connection.execute(f"""
-            SELECT DISTINCT coalesce(model, '(no model)') FROM read_parquet({listed})
+            SELECT DISTINCT coalesce(model, '(no model)') FROM ({stored})
             WHERE contains(coalesce(flags, ''), 'unpriced') LIMIT 20""").fetchall()
         summary.unpriced_models |= {model for (model,) in models}

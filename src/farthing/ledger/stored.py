@@ -1,0 +1,102 @@
+"""The last step of an import: priced rows in the columns of the table that keeps them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from farthing.domain.usage import BUCKETS
+from farthing.ledger import currencies, schema, sql
+
+# In the flags of a row that must not be stored: the fast path looks for it before it commits.
+NOT_CLEAN = "!"
+# Columns that a row has even where its source says nothing of them.
+_ALWAYS = frozenset(
+    {"id", "time", "provider", "grain", "status", "attempt", "requests", *BUCKETS}
+    | {"describes_calls", "billing_currency"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """How rows of one source become stored rows; columns that can only be NULL are left out."""
+
+    source: str
+    present: frozenset[str]  # fields that the source, an option or a rule may fill
+    price_flags: bool  # some rate in use has flags
+    marked: bool  # rows that must not be stored are still in, and to be marked
+
+    def calls(self, rows: str) -> str:
+        unsent = "attempt = 0"
+        used = " + ".join(BUCKETS)
+        unused = f"status <> 'ok' AND {used} = 0{self._if('details', ' AND details IS NULL')}"
+        unbilled = f"({unsent} OR ({unused}))"
+        reported = "reported_usd" if "reported_usd" in self.present else "NULL"
+        unpriced = f"price_id IS NULL AND {reported} IS NULL AND NOT {unbilled}"
+        made = {
+            "revision": "0",
+            "source": sql.text(self.source),
+            "list_usd": f"CASE WHEN {unbilled} THEN 0 ELSE list_usd END",
+            "contracted_usd": f"CASE WHEN {unbilled} THEN 0 ELSE contracted_usd END",
+            "effective_usd": f"CASE WHEN {unbilled} THEN 0"
+            f" ELSE coalesce({reported}, contracted_usd) END",
+            "price_ids": "price_id",
+            "flags": self._flags(("suspect", "suspect"), ("unpriced", unpriced)),
+        }
+        if "attempt" in self.present:
+            made["counterfactual_usd"] = f"CASE WHEN {unsent} THEN contracted_usd END"
+            made["reason"] = f"CASE WHEN {unsent} THEN 'cache' END"
+        return self._select(schema.CALLS, rows, made)
+
+    def charges(self, rows: str) -> str:
+        counted = "grain = 'usage' AND effective_cost IS NULL AND billed_cost IS NULL"
+        effective = "coalesce(effective_cost, billed_cost)"
+        made = {
+            "revision": "0",
+            "source": sql.text(self.source),
+            "effective_cost": effective,
+            "list_usd": f"CASE WHEN {counted} THEN list_usd ELSE {_usd('list_cost')} END",
+            "contracted_usd": f"CASE WHEN {counted} THEN contracted_usd"
+            f" ELSE {_usd('contracted_cost')} END",
+            "effective_usd": f"CASE WHEN {counted} THEN contracted_usd ELSE {_usd(effective)} END",
+            "billed_usd": _usd("billed_cost"),
+            "price_ids": f"CASE WHEN {counted} THEN price_id END",
+            "until": "coalesce(until, time)",
+            "flags": self._flags(
+                ("suspect", "suspect"),
+                ("unconverted", "billing_currency <> 'USD' AND fx_usd IS NULL"),
+                ("unpriced", f"{counted} AND price_id IS NULL"),
+            ),
+        }
+        return self._select(schema.CHARGES, currencies.joined(rows), made)
+
+    def _if(self, field: str, text: str) -> str:
+        return text if field in self.present else ""
+
+    def _flags(self, *named: tuple[str, str]) -> str:
+        """SQL: given flags and those whose condition holds, sorted, comma-separated."""
+        ours = ", ".join(f"CASE WHEN {test} THEN '{flag}' END" for flag, test in named)
+        if self.price_flags or "flags" in self.present:
+            given = "json_extract_string(flags, '$[*]')" if "flags" in self.present else "[]"
+            prices = "string_split(price_flags, ',')" if self.price_flags else "[]"
+            every = f"list_concat(coalesce({given}, []), coalesce({prices}, []), [{ours}])"
+            told = f"list_filter({every}, lambda flag: flag IS NOT NULL)"
+            text = f"array_to_string(list_sort(list_distinct({told})), ',')"
+        else:
+            text = f"concat_ws(',', {ours})"
+        if not self.marked:
+            return f"nullif({text}, '')"
+        stranger = "reason IS NOT NULL OR pricing_key IS NULL"
+        return f"CASE WHEN {stranger} THEN '{NOT_CLEAN}' ELSE nullif({text}, '') END"
+
+    def _select(self, into: schema.Table, rows: str, made: dict[str, str]) -> str:
+        columns = ", ".join(
+            f"({made.get(column.name, column.name)})::{column.sql} AS {column.name}"
+            for column in into.columns
+            if column.name in made or column.name in self.present | _ALWAYS
+        )
+        day = f"make_timestamp(epoch_us(time))::DATE AS {schema.PARTITION}"
+        return f"SELECT {columns}, {day} FROM ({rows})"
+
+
+def _usd(cost: str) -> str:
+    return f"CASE billing_currency WHEN 'USD' THEN {cost} ELSE {currencies.converted(cost)} END"
