@@ -99,7 +99,7 @@ class Budgets:
 def room_of(nodeid: str) -> str:
     """`tests/unit/ledger/test_x.py::test_y` belongs to `unit/ledger`, others to their folder."""
     folders = Path(nodeid.partition("::")[0]).parts[1:-1]
-    return "/".join(folders[: 2 if folders[:1] == ("unit",) else 1])
+    return "/".join(folders[:2]) if folders[:1] == ("unit",) else folders[0]
 
 
 def pytest_configure(config: pytest.Config) -> None:

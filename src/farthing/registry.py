@@ -76,7 +76,7 @@ _Candidate = tuple[str, str, Callable[[], Any]]
 def _in_folder(kind: Kind) -> Iterator[_Candidate]:
     try:
         folder = import_module(kind.folder)
-    except ModuleNotFoundError:
+    except ModuleNotFoundError:  # the room is not built
         return
     for name in sorted(module.name for module in iter_modules(folder.__path__)):
         origin = f"{kind.folder}.{name}"
@@ -101,8 +101,8 @@ def _load(kind: Kind, name: str, origin: str, load: Callable[[], Any]) -> Plugin
     try:
         value = load()
         lacking = sorted(member for member in _members(kind) if not hasattr(value, member))
-    except Exception as error:  # noqa: BLE001  a stranger's module may raise anything
-        return Broken(name, origin, f"{type(error).__name__}: {error}")
+    except (Exception, SystemExit) as error:  # noqa: BLE001  a stranger's module may do anything
+        return Broken(name, origin, " ".join(f"{type(error).__name__}: {error}".split()))
     if lacking:
         return Broken(name, origin, f"{kind.constant} lacks {', '.join(lacking)}")
     return Plugin(value.name, origin, value)
