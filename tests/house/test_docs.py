@@ -1,13 +1,15 @@
 """The documents say what there is: map, contributing, changelog, decisions, locks."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
-from farthing.registry import KINDS
+from farthing.registry import KINDS, Plugin, find
 from tests.house.tree import HOME, ROOMS
 
 MAP = (HOME / "docs" / "map.md").read_text()
+BUILT = [kind for kind in KINDS if kind.folder.split(".")[1] in ROOMS]
 DECISIONS = sorted((HOME / "docs" / "decisions").glob("*.md"))
 
 
@@ -29,6 +31,21 @@ def test_contributing_says_how_to_add_a_plugin_of_every_kind(kind):
     assert f"`{kind.constant}`" in text
     assert f"`{kind.protocol.replace(':', '.')}`" in text
     assert f"`{kind.folder}`" in text
+
+
+@pytest.mark.parametrize("kind", BUILT, ids=lambda kind: kind.name)
+def test_the_plugin_that_contributing_shows_is_one(kind, tmp_path, monkeypatch):
+    shown = re.findall(r"```python\n(.*?)```", (HOME / "CONTRIBUTING.md").read_text(), re.S)
+    (text,) = [block for block in shown if f"\n{kind.constant} = " in block]
+    folder = tmp_path / f"shown_{kind.constant.lower()}"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    (folder / "acme.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    (found,) = find(replace(kind, folder=folder.name))
+    assert isinstance(found, Plugin), found
+    assert found.name == "acme"
+    assert len(text.splitlines()) <= 12
 
 
 def test_the_changelog_has_an_unreleased_section_with_something_in_it():
