@@ -141,13 +141,25 @@ def _sync_ms(file: Path) -> float:
 
 
 def _journal(folder: Path) -> Finding:
-    segments = [path for path in folder.rglob("*") if path.is_file()]
+    from farthing.ledger.journal import SUFFIX
+
+    segments = list(folder.glob(f"*/*{SUFFIX}"))
     waiting = sum(path.stat().st_size for path in segments)
+    torn = sum(not _ends_whole(path) for path in segments)
     found = f"{len(segments)} segments, {_size(waiting)} not yet in the table"
+    if torn:
+        found += f"; {torn} end in half a line, which readers pass over"
     if waiting > LONG_JOURNAL:
         fix = "Run `farthing compact`; reports read the journal slower than the table."
         return Finding("journal", "warning", found, fix)
     return Finding("journal", "ok", found if segments else "empty")
+
+
+def _ends_whole(segment: Path) -> bool:
+    with segment.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(size - 1, 0))
+        return file.read(1) in {b"", b"\n"}
 
 
 def _quarantine(folder: Path) -> Finding:

@@ -71,10 +71,25 @@ def test_a_full_disk_is_wrong(examined, monkeypatch):
     assert examined()["disk"].state == "wrong"
 
 
-def test_a_long_journal_asks_to_be_compacted(workspace, examined, monkeypatch):
-    (workspace / "journal" / "segment").write_bytes(b"{}\n" * 100)
+@pytest.fixture
+def segment(workspace):
+    file = workspace / "journal" / "019ab" / "000001.ndjson"
+    file.parent.mkdir()
+    file.write_bytes(b"{}\n" * 100)
+    return file
+
+
+def test_a_long_journal_asks_to_be_compacted(segment, examined, monkeypatch):
+    assert examined()["journal"].fix is None
     monkeypatch.setattr(doctor, "LONG_JOURNAL", 200)
     assert "farthing compact" in examined()["journal"].fix
+
+
+def test_a_torn_line_is_mentioned_and_no_reason_to_worry(segment, examined):
+    assert "half a line" not in examined()["journal"].found
+    segment.write_bytes(b'{}\n{"id')
+    assert "1 end in half a line" in examined()["journal"].found
+    assert examined()["journal"].state == "ok"
 
 
 def test_rows_in_quarantine_are_pointed_at(workspace, examined):
