@@ -25,7 +25,8 @@ def main(names: list[str]) -> int:
 def _run(name: str, path: Path) -> bool:
     print(f"\n{name}", flush=True)
     began = time.monotonic()
-    done = subprocess.run([sys.executable, path], cwd=FOLDER.parent, check=False)
+    command = [sys.executable, "-m", f"benchmarks.{path.stem}"]
+    done = subprocess.run(command, cwd=FOLDER.parent, check=False)
     print(f"({time.monotonic() - began:.0f} s)", flush=True)
     return done.returncode == 0
 

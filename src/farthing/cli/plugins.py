@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -34,7 +35,13 @@ def listing() -> Iterator[dict[str, str | None]]:
             if isinstance(found, Broken):
                 yield {**row, "error": found.reason}
             else:
-                yield {**row, "title": getattr(found.value, "title", None), "error": None}
+                yield {**row, "title": _title(found.value), "error": None}
+
+
+def _title(plugin: Any) -> str | None:
+    """What it calls itself, else the first line of its file."""
+    about = sys.modules[type(plugin).__module__].__doc__ or ""
+    return getattr(plugin, "title", None) or about.partition("\n")[0] or None
 
 
 def _print(rows: list[dict[str, str | None]]) -> None:
@@ -42,7 +49,8 @@ def _print(rows: list[dict[str, str | None]]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table("kind", "name", "what it is", "from", box=None, pad_edge=False)
+    table = Table("kind", "name", "what it is", box=None, pad_edge=False)
+    table.add_column("from", overflow="fold")
     for row in rows:
         about = f"broken: {row['error']}" if row["error"] else row["title"] or ""
         style = "red" if row["error"] else None
