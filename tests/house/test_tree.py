@@ -53,3 +53,12 @@ def test_the_core_lock_is_part_of_the_development_lock():
         return set(re.findall(r"^[\w.-]+==\S+", TEXTS[name].read_text(), re.M))
 
     assert pins("requirements/core.txt") <= pins("requirements/dev.txt")
+
+
+def test_the_core_stays_small_and_nothing_locked_was_ever_compromised():
+    core, everything = (
+        set(re.findall(r"^([\w.-]+)==", TEXTS[f"requirements/{name}.txt"].read_text(), re.M))
+        for name in ("core", "dev")
+    )
+    assert not core & {"pandas", "pyarrow", "scipy", "torch"}
+    assert "litellm" not in everything
