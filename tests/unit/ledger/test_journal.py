@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.unit.ledger.calls import CENT, call, name, seen
 
 from farthing.domain.call import STATUSES, Call
 from farthing.domain.errors import Defect, FarthingError
@@ -23,6 +22,7 @@ from farthing.domain.money import Money
 from farthing.ledger import engine, journal
 from farthing.ledger.journal import Adopted, Journal, Segment
 from farthing.ledger.workspace import Workspace
+from tests.unit.ledger.calls import CENT, call, name, seen
 
 
 @pytest.fixture
