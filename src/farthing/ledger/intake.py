@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -46,6 +47,7 @@ from farthing.ledger.importer import Importer, Options, Query
 from farthing.ledger.recognise import importer_for
 from farthing.ledger.stored import NOT_CLEAN, Finish
 from farthing.ledger.survey import SAMPLE_ROWS, detail_units, span, survey
+from farthing.ledger.watch import watching
 from farthing.ledger.workspace import Workspace
 from farthing.prices.book import Book
 
@@ -76,7 +78,8 @@ class Rim:
 
     importers: Sequence[Importer]
     now: Callable[[], datetime]
-    progress: Callable[[str, float], None] = lambda _name, _share: None
+    # Told with a file's name, its rows (estimated) and the share that is done.
+    progress: Callable[[str, int, float], None] = lambda _name, _rows, _share: None
 
 
 def import_files(
@@ -103,10 +106,11 @@ def import_files(
                     importer = importer_for(file, rim.importers, kind)
                     query, problems = _drafts(importer, file, options, Path(spool))
                     one = _Import(workspace, settings, rim, options, book, file, c, summary)
-                    one.take_in(importer.name, query, problems)
+                    with watching(c, partial(rim.progress, file.name, file.rows)):
+                        one.take_in(importer.name, query, problems)
             except BadInput as error:
                 summary.refused.append(error)
-            rim.progress(file.name, 1.0)
+            rim.progress(file.name, 0, 1.0)
     summary.seconds = round(time.monotonic() - started, 3)
     return summary
 
@@ -245,6 +249,8 @@ class _Import:
         return frozenset(given.union(*(rule.sets for rule in self.settings.allocate)))
 
     def _refuse_unclean(self, files: list[str]) -> None:
+        if not files:
+            return
         listed = ", ".join(sql.text(file) for file in files)
         found = self.connection.execute(f"""
             SELECT count(*) - count(DISTINCT hash(id)), count_if(flags = '{NOT_CLEAN}')

@@ -1,0 +1,67 @@
+"""`farthing`: one file per group of commands, registered here; errors end here."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+
+from farthing.cli import doctor, imports, plugins
+from farthing.domain.errors import Defect, FarthingError
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="farthing",
+    help="Know, control and cut what AI costs.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def farthing(
+    context: typer.Context,
+    workspace: Annotated[
+        Path,
+        typer.Option(envvar="FARTHING_WORKSPACE", help="The folder that holds the ledger."),
+    ] = Path(".farthing"),
+) -> None:
+    """Know, control and cut what AI costs."""
+    context.obj = workspace
+
+
+app.command("import")(imports.import_)
+app.command()(plugins.plugins)
+app.command()(doctor.doctor)
+
+
+def main() -> None:
+    """Run one command. Exit codes: 0 done, 1 done with findings, 2 refused, 3 unavailable, 4 defect."""
+    try:
+        sys.exit(app(standalone_mode=False) or 0)
+    except FarthingError as error:
+        typer.echo(f"farthing: {error}", err=True)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (KeyboardInterrupt, click.Abort):
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output left, as `head` does; there is nobody to tell.
+        sys.stderr.close()
+        sys.exit(0)
+    except Exception as error:
+        if "FARTHING_DEBUG" in __import__("os").environ:
+            raise
+        typer.echo(
+            f"farthing: a defect in farthing: {type(error).__name__}: {error}\n"
+            "Please report it. FARTHING_DEBUG=1 shows where it happened.",
+            err=True,
+        )
+        sys.exit(Defect.exit_code)
