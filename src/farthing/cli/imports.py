@@ -36,7 +36,7 @@ def import_(  # noqa: PLR0913  one argument per option
     columns: Annotated[
         list[str] | None,
         typer.Option(
-            "--map", help="FIELD=COLUMN, such as input_total=ContextTokens or tag.app=app."
+            "--map", help="FIELD=COLUMN: input_total=ContextTokens, tag.app=app."
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,

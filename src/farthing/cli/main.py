@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -41,7 +42,10 @@ app.command()(doctor.doctor)
 
 
 def main() -> None:
-    """Run one command. Exit codes: 0 done, 1 done with findings, 2 refused, 3 unavailable, 4 defect."""
+    """Run one command and end with its exit code.
+
+    0 done, 1 done with findings, 2 refused, 3 unavailable, 4 a defect.
+    """
     try:
         sys.exit(app(standalone_mode=False) or 0)
     except FarthingError as error:
@@ -57,7 +61,7 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(0)
     except Exception as error:
-        if "FARTHING_DEBUG" in __import__("os").environ:
+        if "FARTHING_DEBUG" in os.environ:
             raise
         typer.echo(
             f"farthing: a defect in farthing: {type(error).__name__}: {error}\n"
