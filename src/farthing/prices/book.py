@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from operator import attrgetter
 from pathlib import Path
@@ -17,10 +18,9 @@ from farthing.prices.contracts import Contract
 from farthing.prices.gap import Asked, Gap
 from farthing.prices.rate import Rate, rate
 from farthing.prices.source import Found, Source
-from farthing.prices.tariff import Tariff, joined, split
+from farthing.prices.tariff import DAY, Tariff, joined, split
 from farthing.prices.units import ATTO_PER_PICO
 
-DAY = 24 * 60  # minutes
 NOBODY: Mapping[str, str] = {}
 BEFORE_FIRST_PRICE = "before_first_price"
 CONTEXT_NOT_PRICED = "context_not_priced"
@@ -46,6 +46,17 @@ class Unpriced(msgspec.Struct, frozen=True):
     """Nobody knows what it costs; that is never 0. `reason` is a stable code."""
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What one model costs in one context: list tariffs, and the contract over them, if any."""
+
+    provider: str
+    model: str
+    context: Mapping[str, str]
+    tariffs: tuple[Tariff, ...]
+    contract: Contract | None
 
 
 class Book:
@@ -105,6 +116,34 @@ class Book:
         answer = self._rates_of(question)
         return () if isinstance(answer, Unpriced) else answer
 
+    def offer(
+        self,
+        provider: str | None,
+        model: str | None,
+        context: tuple[tuple[str, str], ...] = (),
+        contract: int = 0,
+    ) -> Offer | Unpriced:
+        """The price list of one model as people read it: by nested unit, over all time."""
+        if not model:
+            return Unpriced("no_model")
+        agreed = self.contracts[contract - 1] if contract else None
+        found = self._find(provider, model)
+        asked = Asked(found, model, dict(context)) if found else None
+        tariffs = self._listed(asked) if asked else ()
+        if agreed and agreed.prices and not any(tariff.prices for tariff in tariffs):
+            tariffs = (Tariff(prices=agreed.prices, source=agreed.source),)
+        elif not found:
+            return Unpriced(self._stranger(provider))
+        elif not any(tariff.prices for tariff in tariffs) and not _is_free(model):
+            return Unpriced("no_price")
+        return Offer(
+            provider=found.provider if found else provider or "",
+            model=found.model if found else model,
+            context=self._matters(asked) if asked else {},
+            tariffs=tariffs,
+            contract=agreed,
+        )
+
     def why_unpriced(self, provider: str | None, model: str | None, contract: int = 0) -> str:
         answer = self._rates_of((provider, model, (), contract))
         return answer.reason if isinstance(answer, Unpriced) else "no_price_then"
@@ -149,33 +188,23 @@ class Book:
     def _rates_of(self, question: _Question) -> tuple[Rate, ...] | Unpriced:
         known = self._rates.get(question)
         if known is None:
-            known = self._rates[question] = self._answer(*question)
+            known = self._rates[question] = self._answer(question)
         return known
 
-    def _answer(
-        self,
-        provider: str | None,
-        model: str | None,
-        asked: tuple[tuple[str, str], ...],
-        number: int,
-    ) -> tuple[Rate, ...] | Unpriced:
-        if not model:
-            return Unpriced("no_model")
-        contract = self.contracts[number - 1] if number else None
-        found = self._find(provider, model)
-        said = Asked(found, model, dict(asked)) if found else None
-        tariffs = self._listed(said) if said else ()
-        if contract and contract.prices and not any(t.prices for t in tariffs):
-            tariffs = (Tariff(prices=contract.prices, source=contract.source),)
-        elif not found:
-            return Unpriced(self._stranger(provider))
-        elif not any(tariff.prices for tariff in tariffs) and not _is_free(model):
-            return Unpriced("no_price")
-        whose = (found.provider, found.model) if found else (provider or "", model)
-        context = self._matters(said) if said else {}
+    def _answer(self, question: _Question) -> tuple[Rate, ...] | Unpriced:
+        offer = self.offer(*question)
+        if isinstance(offer, Unpriced):
+            return offer
+        contract = offer.contract
         return tuple(
-            rate(tariff, contract.of(tariff) if contract else tariff, whose, context, number)
-            for tariff in tariffs
+            rate(
+                tariff,
+                contract.of(tariff) if contract else tariff,
+                (offer.provider, offer.model),
+                offer.context,
+                contract.number if contract else 0,
+            )
+            for tariff in offer.tariffs
         )
 
     def _listed(self, asked: Asked) -> tuple[Tariff, ...]:
