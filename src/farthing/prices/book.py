@@ -63,10 +63,15 @@ class Book:
     """Prices by provider, model, day and context, compiled once for each and kept."""
 
     def __init__(
-        self, source: Source, contracts: tuple[Contract, ...] = (), gaps: tuple[Gap, ...] = ()
+        self,
+        source: Source,
+        contracts: tuple[Contract, ...] = (),
+        gaps: tuple[Gap, ...] = (),
+        priced_as: Mapping[str, str] = NOBODY,
     ) -> None:
         self._source = source
         self._gaps = gaps
+        self._priced_as = priced_as  # the user's name of an account → whose price list holds
         self.contracts = contracts
         self._rates: dict[_Question, tuple[Rate, ...] | Unpriced] = {}
         self._compiled: dict[_Question, tuple[_Charge, ...] | Unpriced] = {}
@@ -79,7 +84,10 @@ class Book:
         from farthing.prices.sources.genai_prices import SOURCE
 
         settings = Settings.load(Path(workspace))
-        return cls(SOURCE, own_prices.read(settings.prices, settings.path or Path(FILE)), GAPS)
+        contracts = own_prices.read(settings.prices, settings.path or Path(FILE))
+        accounts = settings.providers.items()
+        priced_as = {name: told.priced_as for name, told in accounts if told.priced_as}
+        return cls(SOURCE, contracts, GAPS, priced_as)
 
     def price(
         self,
@@ -162,7 +170,7 @@ class Book:
 
     def provider(self, name: str) -> str | None:
         """The price list's id for a provider, however a log spells it."""
-        return self._source.provider(name)
+        return self._source.provider(self._priced_as.get(name, name))
 
     def find(self, provider: str | None, model: str) -> Found | None:
         """Which model of which provider a reference means."""
@@ -177,7 +185,8 @@ class Book:
         return 0
 
     def _find(self, provider: str | None, model: str | None) -> Found | None:
-        return self._source.find(provider, model) if model else None
+        whose = self._priced_as.get(provider, provider) if provider else provider
+        return self._source.find(whose, model) if model else None
 
     def _compile(self, question: _Question) -> tuple[_Charge, ...] | Unpriced:
         rates = self._rates_of(question)
@@ -235,7 +244,7 @@ class Book:
         )
 
     def _stranger(self, provider: str | None) -> str:
-        known = provider is None or self._source.provider(provider) is not None
+        known = provider is None or self.provider(provider) is not None
         return "unknown_model" if known else "unknown_provider"
 
 

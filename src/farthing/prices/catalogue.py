@@ -92,9 +92,10 @@ class Catalogue:
         words = name.lower().split()
         whose = provider_of(provider) if provider else None
         for row in self.on(day):
-            called = {(row.instance or "").lower(), *(row.accelerator or "").lower().split()}
-            whole = name.lower() in {(row.instance or "").lower(), (row.accelerator or "").lower()}
-            if (whole or (words and called.issuperset(words))) and whose in {None, row.provider}:
+            instance, accelerator = (row.instance or "").lower(), (row.accelerator or "").lower()
+            called = {instance, *accelerator.split()}
+            meant = words and (" ".join(words) == instance or called.issuperset(words))
+            if meant and whose in {None, row.provider}:
                 yield row
 
 
