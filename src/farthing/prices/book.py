@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from operator import attrgetter
 from pathlib import Path
@@ -17,10 +18,9 @@ from farthing.prices.contracts import Contract
 from farthing.prices.gap import Asked, Gap
 from farthing.prices.rate import Rate, rate
 from farthing.prices.source import Found, Source
-from farthing.prices.tariff import Tariff, joined, split
+from farthing.prices.tariff import DAY, Tariff, joined, split
 from farthing.prices.units import ATTO_PER_PICO
 
-DAY = 24 * 60  # minutes
 NOBODY: Mapping[str, str] = {}
 BEFORE_FIRST_PRICE = "before_first_price"
 CONTEXT_NOT_PRICED = "context_not_priced"
@@ -48,14 +48,30 @@ class Unpriced(msgspec.Struct, frozen=True):
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What one model costs in one context: list tariffs, and the contract over them, if any."""
+
+    provider: str
+    model: str
+    context: Mapping[str, str]
+    tariffs: tuple[Tariff, ...]
+    contract: Contract | None
+
+
 class Book:
     """Prices by provider, model, day and context, compiled once for each and kept."""
 
     def __init__(
-        self, source: Source, contracts: tuple[Contract, ...] = (), gaps: tuple[Gap, ...] = ()
+        self,
+        source: Source,
+        contracts: tuple[Contract, ...] = (),
+        gaps: tuple[Gap, ...] = (),
+        priced_as: Mapping[str, str] = NOBODY,
     ) -> None:
         self._source = source
         self._gaps = gaps
+        self._priced_as = priced_as  # the user's name of an account → whose price list holds
         self.contracts = contracts
         self._rates: dict[_Question, tuple[Rate, ...] | Unpriced] = {}
         self._compiled: dict[_Question, tuple[_Charge, ...] | Unpriced] = {}
@@ -68,7 +84,10 @@ class Book:
         from farthing.prices.sources.genai_prices import SOURCE
 
         settings = Settings.load(Path(workspace))
-        return cls(SOURCE, own_prices.read(settings.prices, settings.path or Path(FILE)), GAPS)
+        contracts = own_prices.read(settings.prices, settings.path or Path(FILE))
+        accounts = settings.providers.items()
+        priced_as = {name: told.priced_as for name, told in accounts if told.priced_as}
+        return cls(SOURCE, contracts, GAPS, priced_as)
 
     def price(
         self,
@@ -105,6 +124,34 @@ class Book:
         answer = self._rates_of(question)
         return () if isinstance(answer, Unpriced) else answer
 
+    def offer(
+        self,
+        provider: str | None,
+        model: str | None,
+        context: tuple[tuple[str, str], ...] = (),
+        contract: int = 0,
+    ) -> Offer | Unpriced:
+        """The price list of one model as people read it: by nested unit, over all time."""
+        if not model:
+            return Unpriced("no_model")
+        agreed = self.contracts[contract - 1] if contract else None
+        found = self._find(provider, model)
+        asked = Asked(found, model, dict(context)) if found else None
+        tariffs = self._listed(asked) if asked else ()
+        if agreed and agreed.prices and not any(tariff.prices for tariff in tariffs):
+            tariffs = (Tariff(prices=agreed.prices, source=agreed.source),)
+        elif not found:
+            return Unpriced(self._stranger(provider))
+        elif not any(tariff.prices for tariff in tariffs) and not _is_free(model):
+            return Unpriced("no_price")
+        return Offer(
+            provider=found.provider if found else provider or "",
+            model=found.model if found else model,
+            context=self._matters(asked) if asked else {},
+            tariffs=tariffs,
+            contract=agreed,
+        )
+
     def why_unpriced(self, provider: str | None, model: str | None, contract: int = 0) -> str:
         answer = self._rates_of((provider, model, (), contract))
         return answer.reason if isinstance(answer, Unpriced) else "no_price_then"
@@ -123,7 +170,7 @@ class Book:
 
     def provider(self, name: str) -> str | None:
         """The price list's id for a provider, however a log spells it."""
-        return self._source.provider(name)
+        return self._source.provider(self._priced_as.get(name, name))
 
     def find(self, provider: str | None, model: str) -> Found | None:
         """Which model of which provider a reference means."""
@@ -138,7 +185,8 @@ class Book:
         return 0
 
     def _find(self, provider: str | None, model: str | None) -> Found | None:
-        return self._source.find(provider, model) if model else None
+        whose = self._priced_as.get(provider, provider) if provider else provider
+        return self._source.find(whose, model) if model else None
 
     def _compile(self, question: _Question) -> tuple[_Charge, ...] | Unpriced:
         rates = self._rates_of(question)
@@ -149,33 +197,23 @@ class Book:
     def _rates_of(self, question: _Question) -> tuple[Rate, ...] | Unpriced:
         known = self._rates.get(question)
         if known is None:
-            known = self._rates[question] = self._answer(*question)
+            known = self._rates[question] = self._answer(question)
         return known
 
-    def _answer(
-        self,
-        provider: str | None,
-        model: str | None,
-        asked: tuple[tuple[str, str], ...],
-        number: int,
-    ) -> tuple[Rate, ...] | Unpriced:
-        if not model:
-            return Unpriced("no_model")
-        contract = self.contracts[number - 1] if number else None
-        found = self._find(provider, model)
-        said = Asked(found, model, dict(asked)) if found else None
-        tariffs = self._listed(said) if said else ()
-        if contract and contract.prices and not any(t.prices for t in tariffs):
-            tariffs = (Tariff(prices=contract.prices, source=contract.source),)
-        elif not found:
-            return Unpriced(self._stranger(provider))
-        elif not any(tariff.prices for tariff in tariffs) and not _is_free(model):
-            return Unpriced("no_price")
-        whose = (found.provider, found.model) if found else (provider or "", model)
-        context = self._matters(said) if said else {}
+    def _answer(self, question: _Question) -> tuple[Rate, ...] | Unpriced:
+        offer = self.offer(*question)
+        if isinstance(offer, Unpriced):
+            return offer
+        contract = offer.contract
         return tuple(
-            rate(tariff, contract.of(tariff) if contract else tariff, whose, context, number)
-            for tariff in tariffs
+            rate(
+                tariff,
+                contract.of(tariff) if contract else tariff,
+                (offer.provider, offer.model),
+                offer.context,
+                contract.number if contract else 0,
+            )
+            for tariff in offer.tariffs
         )
 
     def _listed(self, asked: Asked) -> tuple[Tariff, ...]:
@@ -206,7 +244,7 @@ class Book:
         )
 
     def _stranger(self, provider: str | None) -> str:
-        known = provider is None or self._source.provider(provider) is not None
+        known = provider is None or self.provider(provider) is not None
         return "unknown_model" if known else "unknown_provider"
 
 

@@ -11,6 +11,8 @@ import msgspec
 from farthing.domain.money import round_half_even
 from farthing.prices.units import units
 
+DAY = 24 * 60  # minutes
+
 
 class Tariff(msgspec.Struct, frozen=True, kw_only=True):
     """Prices that hold together. Tariffs of one model never overlap.
@@ -33,17 +35,11 @@ class Tariff(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def joined(tariffs: Iterable[Tariff]) -> tuple[Tariff, ...]:
-    """The same price list with stretches of time that say the same made one."""
-    open_ones: dict[tuple[object, ...], Tariff] = {}
-    done: list[Tariff] = []
-    for tariff in sorted(tariffs, key=_begins):
-        before = open_ones.get(_slot(tariff))
-        if before and before.until == tariff.since and _says(before) == _says(tariff):
-            open_ones[_slot(tariff)] = msgspec.structs.replace(before, until=tariff.until)
-        else:
-            done += [before] if before else []
-            open_ones[_slot(tariff)] = tariff
-    return tuple(sorted((*done, *open_ones.values()), key=_begins))
+    """The same price list with hours, then stretches of time, that say the same made one."""
+    by_hour = sorted(tariffs, key=lambda tariff: tariff.from_minute or 0)
+    whole_hours = [_all_day(tariff) for tariff in _chained(by_hour, "from_minute", "to_minute")]
+    by_day = sorted(whole_hours, key=_begins)
+    return tuple(sorted(_chained(by_day, "since", "until"), key=_begins))
 
 
 def split(tariffs: Iterable[Tariff], at: datetime) -> Iterator[Tariff]:
@@ -70,15 +66,30 @@ def _begins(tariff: Tariff) -> float:
     return tariff.since.timestamp() if tariff.since else float("-inf")
 
 
-def _slot(tariff: Tariff) -> tuple[object, ...]:
-    return (
-        tariff.from_minute,
-        tariff.to_minute,
-        tariff.weekdays,
-        tariff.above,
-        tariff.upto,
-    )
+def _chained(tariffs: Iterable[Tariff], start: str, end: str) -> list[Tariff]:
+    """Where one ends as another starts and all else is equal, the two are one."""
+    chains: dict[tuple[object, ...], Tariff] = {}
+    done: list[Tariff] = []
+    for tariff in tariffs:
+        rest = tuple(
+            _comparable(getattr(tariff, field))
+            for field in Tariff.__struct_fields__
+            if field not in {start, end}
+        )
+        before = chains.get(rest)
+        if before and getattr(before, end) == getattr(tariff, start) is not None:
+            chains[rest] = msgspec.structs.replace(before, **{end: getattr(tariff, end)})
+        else:
+            done += [before] if before else []
+            chains[rest] = tariff
+    return [*done, *chains.values()]
 
 
-def _says(tariff: Tariff) -> tuple[object, ...]:
-    return tariff.prices, tariff.minimums, tariff.flags, tariff.source
+def _comparable(value: object) -> object:
+    return frozenset(value.items()) if isinstance(value, Mapping) else value
+
+
+def _all_day(tariff: Tariff) -> Tariff:
+    if (tariff.from_minute, tariff.to_minute) != (0, DAY):
+        return tariff
+    return msgspec.structs.replace(tariff, from_minute=None, to_minute=None)

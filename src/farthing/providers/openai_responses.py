@@ -78,12 +78,9 @@ def _searches(fields: Block, body: Body) -> int:
 
 
 def _calls(body: Body, kind: str) -> int:
-    output = body.get("output")
-    items = output if isinstance(output, list) else []
     return sum(
-        item.get("type") == kind
-        and item.get("status") in {None, "completed"}
-        and (item.get("action") or {}).get("type") in {None, "search"}
-        for item in items
-        if isinstance(item, dict)
+        call.text("type") == kind
+        and call.text("status") in {None, "completed"}
+        and call.text("action", "type") in {None, "search"}
+        for call in Block(body, "answer").records("output")
     )

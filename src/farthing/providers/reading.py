@@ -90,7 +90,7 @@ class Block:
             return None
         # The text of a parsed JSON number is what the provider wrote; no arithmetic on floats.
         amount = Decimal(str(value))
-        if not amount.is_finite() or amount < 0:
+        if not amount.is_finite() or not 0 <= amount < _ABSURD:
             return None
         rounded = (amount / per_usd).quantize(_PICODOLLAR, ROUND_HALF_EVEN)
         return f"{rounded.normalize():f}"

@@ -109,6 +109,18 @@ def test_a_contract_names_the_provider_as_logs_or_price_lists_do(tmp_path):
     assert paid.contracted == Money.of("1.25")
 
 
+def test_an_account_of_ones_own_name_is_priced_as_configured(tmp_path):
+    text = """
+        [providers.eu-azure]
+        priced_as = "azure"
+        [[prices]]
+        provider = "eu-*"
+        discount = "50%"
+    """
+    paid = book(tmp_path, text).price("eu-azure", "gpt-4o", MILLION, ON)
+    assert (paid.list, paid.contracted) == (Money.of("2.5"), Money.of("1.25"))
+
+
 def test_a_price_has_an_id_of_its_content(tmp_path):
     plain, deal = Book.load(tmp_path), book(tmp_path, '[[prices]]\ndiscount = "10%"\n')
     at_list = plain.price("openai", "gpt-4o", MILLION, ON)

@@ -165,7 +165,8 @@ def test_searches_in_the_output_are_counted_but_opened_pages_are_not():
         return {"type": "web_search_call", "status": "completed", "action": {"type": action}}
 
     output = [call("search"), call("open_page"), call("search"), {"type": "message"}]
-    usage = read_body({**RESPONSE, "output": output}, "openai").usage
+    broken = [7, {"type": {}}, {"type": "web_search_call", "status": "failed", "action": 3}]
+    usage = read_body({**RESPONSE, "output": [*output, *broken]}, "openai").usage
     assert usage.details == {"web_searches": 2}
 
 
@@ -296,6 +297,7 @@ def test_a_cost_that_the_provider_reports_is_kept_as_it_was_written():
     assert reported('"cost": 0') == "0"
     assert reported('"cost_in_usd_ticks": 37756000') == "0.0037756"
     assert reported('"cost": {"total_cost": 1}') is None
+    assert reported('"cost": 1e300') is None
     assert reported('"cost": 0.01, "is_byok": true') is None
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from farthing.prices.names import NO_PROVIDER, provider_of, spellings
 from farthing.prices.source import Found
-from farthing.prices.tariff import Tariff
+from farthing.prices.tariff import DAY, Tariff
 from farthing.prices.units import by_price_key
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 _GROQ_LEAST_SECONDS = {"audio_seconds": 10, "input_audio_seconds": 10}
 _GROQ_WHISPER = {"whisper-large-v3", "whisper-large-v3-turbo"}
 _DATE_IN_NAME = re.compile(r"(20\d{2})-?(0[1-9]|1[0-2])-?(0[1-9]|[12]\d|3[01])(?!\d)")
-_DAY = 24 * 60
 _ANY_DAY = date(2000, 1, 1)
 
 
@@ -59,8 +58,8 @@ class GenaiPrices:
                 source=self.version(),
                 since=_midnight(since),
                 until=_midnight(until),
-                from_minute=None if (first, last) == (0, _DAY) else first,
-                to_minute=None if (first, last) == (0, _DAY) else last,
+                from_minute=None if (first, last) == (0, DAY) else first,
+                to_minute=None if (first, last) == (0, DAY) else last,
                 above=above,
                 upto=upto,
                 minimums=least,
@@ -175,7 +174,7 @@ def _minutes(info: ModelInfo) -> list[int]:
     from genai_prices.types import TimeOfDateConstraint
 
     hours = (c for c in _constraints(info) if isinstance(c, TimeOfDateConstraint))
-    return sorted({0, _DAY, *(_minute(at) for c in hours for at in (c.start_time, c.end_time))})
+    return sorted({0, DAY, *(_minute(at) for c in hours for at in (c.start_time, c.end_time))})
 
 
 def _minute(at: time) -> int:

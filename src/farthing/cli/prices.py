@@ -1,0 +1,88 @@
+"""`farthing prices`: what a model or a machine costs."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from farthing.domain.errors import Refused
+
+if TYPE_CHECKING:
+    from farthing.prices.show import Shown
+
+app = typer.Typer(name="prices", help="What a model or a machine costs.", no_args_is_help=True)
+
+
+@app.callback()
+def prices() -> None:
+    """Look at the prices that calls are charged by."""
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    model: Annotated[str, typer.Argument(help="A model, as logs name it, or a machine: H100.")],
+    *,
+    provider: Annotated[
+        str | None, typer.Option(help="Whose model; else as its name says.")
+    ] = None,
+    on: Annotated[str | None, typer.Option(help="Only what holds on this day: 2026-10-03.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Every price of a model: list and contract, by unit, date, tier, hour and input size.
+
+    Units are those of genai-prices, per million. The most specific wins: cache_read_tokens are
+    part of input_tokens and cost their own price instead.
+    """
+    rows = listed(_workspace(context), model, provider, _day(on))
+    if as_json:
+        typer.echo(_json(rows))
+    else:
+        _print(model, rows)
+
+
+def listed(workspace: Path, model: str, provider: str | None, on: date | None) -> list[Shown]:
+    """The rows that the command prints; needs neither DuckDB nor Ibis."""
+    from farthing.prices.book import Book
+    from farthing.prices.catalogue import Catalogue
+    from farthing.prices.show import listing
+
+    return listing(Book.load(workspace), Catalogue.load(workspace), model, provider, on)
+
+
+def _json(rows: list[Shown]) -> str:
+    import msgspec
+
+    return json.dumps([msgspec.to_builtins(row) for row in rows], indent=2)
+
+
+def _print(model: str, rows: list[Shown]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"{model}: dollars per million", title_justify="left", box=None)
+    table.add_column("unit", no_wrap=True)
+    table.add_column("usd", justify="right", no_wrap=True)
+    for heading in ("from", "until", "when", "source"):
+        table.add_column(heading)
+    for row in rows:
+        when = ", ".join(f"{key} {value}" for key, value in (row.context or {}).items())
+        dates = (row.since or "", row.until or "")
+        table.add_row(row.unit, row.usd_per_million, *dates, when, row.source)
+    Console().print(table)
+
+
+def _workspace(context: typer.Context) -> Path:
+    return Path(context.obj or os.environ.get("FARTHING_WORKSPACE") or ".farthing")
+
+
+def _day(text: str | None) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError as error:
+        raise Refused(f"--on {text} is not a day. Write it as 2026-10-03.") from error
