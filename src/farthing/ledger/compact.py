@@ -36,6 +36,7 @@ def compact(
     is told what has been done; a process that dies after any of them loses and doubles nothing.
     """
     with workspace.lock():
+        table.sweep(workspace)
         adopted = journal.adopt(workspace)
         step("adopted")
         sealed = journal.sealed(workspace, journal.segments(workspace))

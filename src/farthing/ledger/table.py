@@ -87,7 +87,7 @@ def append(
     wanted = dict([txn]) if isinstance(txn, tuple) else dict(txn or {})
     with workspace.lock():
         create(workspace, table)
-        _sweep(workspace)
+        sweep(workspace)
         before = snapshot(workspace, table)
         if _repeats(before, wanted):
             return 0
@@ -95,10 +95,20 @@ def append(
         try:
             return stage.commit(rows, wanted, step)
         except BaseException as error:  # an interrupt, or a panic of the writer, leaves no trace
-            _sweep(workspace)
+            sweep(workspace)
             if is_disk_full(error):
                 raise DiskFull(str(workspace.root)) from error
             raise
+
+
+def sweep(workspace: Workspace) -> None:
+    """Remove what an append that did not finish left behind."""
+    with workspace.lock():
+        for stage in sorted((workspace.tables / ".staging").glob("*")):
+            name = stage / "table"
+            if name.exists():
+                _forget(workspace, name.read_text(encoding="utf-8"), stage)
+            shutil.rmtree(stage)
 
 
 def add_missing_columns(workspace: Workspace, table: schema.Table) -> None:
@@ -214,15 +224,6 @@ def _repeats(before: Snapshot, txn: Mapping[str, int]) -> bool:
     if passed and len(passed) < len(txn):
         raise Defect(f"Rows of {sorted(passed)} are stored already, those beside them are not.")
     return bool(passed)
-
-
-def _sweep(workspace: Workspace) -> None:
-    """Remove what an append that did not finish left behind. The caller has the lock."""
-    for stage in sorted((workspace.tables / ".staging").glob("*")):
-        name = stage / "table"
-        if name.exists():
-            _forget(workspace, name.read_text(encoding="utf-8"), stage)
-        shutil.rmtree(stage)
 
 
 def _forget(workspace: Workspace, table: str, stage: Path) -> None:
