@@ -10,7 +10,7 @@ from tests.unit.ledger.calls import CENT, call, name, seen
 
 from farthing.domain.errors import Unavailable
 from farthing.domain.money import Money
-from farthing.ledger import engine, journal, schema, table
+from farthing.ledger import engine, journal, scan, schema, table
 from farthing.ledger.compact import Compacted, compact
 from farthing.ledger.journal import Journal
 from farthing.ledger.workspace import Workspace
@@ -111,7 +111,7 @@ def test_only_one_compactor_works_at_a_time(workspace: Workspace) -> None:
 
 
 def _stored(workspace: Workspace) -> int:
-    con = engine.bare()
+    con = scan.bare()
     engine.view_stored(con, workspace, table.snapshot(workspace, schema.CALLS))
     ((count,),) = con.sql("SELECT count(*) FROM stored_calls").fetchall()
     return int(count)
