@@ -35,9 +35,7 @@ def import_(  # noqa: PLR0913  one argument per option
     ] = None,
     columns: Annotated[
         list[str] | None,
-        typer.Option(
-            "--map", help="FIELD=COLUMN: input_total=ContextTokens, tag.app=app."
-        ),
+        typer.Option("--map", help="FIELD=COLUMN: input_total=ContextTokens, tag.app=app."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

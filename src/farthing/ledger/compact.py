@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from farthing.ledger import engine, journal, schema, table
+from farthing.ledger import engine, journal, scan, schema, table
 from farthing.ledger.durable import sync_file, sync_folders
 from farthing.ledger.journal import Segment
 from farthing.ledger.workspace import Workspace
@@ -36,6 +36,7 @@ def compact(
     is told what has been done; a process that dies after any of them loses and doubles nothing.
     """
     with workspace.lock():
+        table.sweep(workspace)
         adopted = journal.adopt(workspace)
         step("adopted")
         sealed = journal.sealed(workspace, journal.segments(workspace))
@@ -46,7 +47,7 @@ def compact(
 
 
 def _store(workspace: Workspace, moved: Sequence[Segment], step: Callable[[str], None]) -> int:
-    con = engine.bare()
+    con = scan.bare()
     calls = table.snapshot(workspace, schema.CALLS)
     engine.view_stored(con, workspace, calls)
     engine.load_segments(con, "moved", [each.path for each in moved])

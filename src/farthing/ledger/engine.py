@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-import uuid
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +11,7 @@ import msgspec
 
 from farthing.domain.call import Call
 from farthing.domain.errors import BadInput, Unavailable
-from farthing.ledger import journal, schema, table
+from farthing.ledger import journal, rollup, scan, schema, table
 from farthing.ledger.journal import Segment
 from farthing.ledger.workspace import Workspace
 
@@ -27,11 +25,11 @@ _TRIES = 20
 def connect(
     workspace: Workspace, *, threads: int | None = None, memory: str = "900MB"
 ) -> DuckDBPyConnection:
-    """An in-memory DuckDB with the views `calls` and `charges`, as of now.
+    """An in-memory DuckDB with the views `calls`, `charges` and `rollup`, as of now.
 
     The views hold still: `attach` again to see what was written since.
     """
-    con = bare(threads=threads, memory=memory)
+    con = scan.bare(threads=threads, memory=memory)
     attach(con, workspace)
     return con
 
@@ -41,22 +39,22 @@ def attach(con: DuckDBPyConnection, workspace: Workspace) -> None:
 
     A row lies in the journal until the table has it, never in neither: so list the segments
     first, open the table next, and leave out the segments that it has. A listed segment that is
-    gone when it is read was moved meanwhile: start again.
+    gone when it is read was moved meanwhile: start again. The rollup is opened before the
+    tables, so that it never covers more than they have.
     """
     for _ in range(_TRIES):
         listed = journal.segments(workspace)
+        summed = table.snapshot(workspace, rollup.ROLLUP)
         calls = table.snapshot(workspace, schema.CALLS)
         view_stored(con, workspace, calls)
         if _tail(con, pending(listed, calls)):
             break
     else:
         raise Unavailable(f"The journal of {workspace.root} moves faster than it can be read.")
-    con.execute(
-        "CREATE OR REPLACE TEMP VIEW calls AS "
-        "SELECT * FROM stored_calls UNION ALL SELECT * FROM journal_tail"
-    )
     charges = table.snapshot(workspace, schema.CHARGES)
-    _view(con, workspace, schema.CHARGES, charges.files, name="charges")
+    _view(con, "calls", "SELECT * FROM stored_calls UNION ALL SELECT * FROM journal_tail")
+    _view(con, "charges", scan.read_files(schema.CHARGES, charges.files))
+    _view(con, "rollup", rollup.query(workspace, summed, calls, charges, tail="journal_tail"))
 
 
 def pending(listed: Iterable[Segment], calls: table.Snapshot) -> list[Segment]:
@@ -91,25 +89,7 @@ def load_segments(con: DuckDBPyConnection, name: str, paths: Sequence[Path]) -> 
 
 def view_stored(con: DuckDBPyConnection, workspace: Workspace, calls: table.Snapshot) -> None:
     """The view `stored_calls`: the table alone, which `load_segments` looks into."""
-    _view(con, workspace, schema.CALLS, calls.files, name="stored_calls")
-
-
-def bare(*, threads: int | None = None, memory: str = "900MB") -> DuckDBPyConnection:
-    """An in-memory DuckDB without views."""
-    import duckdb
-
-    con = duckdb.connect(
-        config={
-            "memory_limit": memory,
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-            # DuckDB makes this folder when it must spill, and removes it in the end.
-            "temp_directory": str(Path(tempfile.gettempdir()) / f"farthing-{uuid.uuid4().hex}"),
-            **({} if threads is None else {"threads": threads}),
-        }
-    )
-    con.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
-    return con
+    _view(con, "stored_calls", scan.read_files(schema.CALLS, calls.files))
 
 
 def _tail(con: DuckDBPyConnection, segments: Sequence[Segment]) -> bool:
@@ -145,12 +125,12 @@ def _settled(paths: Sequence[Path]) -> str:
         if field.default not in (None, msgspec.NODEFAULT)
     }
     columns = ", ".join(
-        f"coalesce({name}, {_literal(defaults[name])}) AS {name}" if name in defaults else name
+        f"coalesce({name}, {scan.literal(defaults[name])}) AS {name}" if name in defaults else name
         for name in schema.CALLS.names
     )
     return f"""
         SELECT {columns}, time::DATE AS {schema.PARTITION}
-        FROM read_json({_files(paths)}, format = 'newline_delimited', auto_detect = false,
+        FROM read_json({scan.paths_list(paths)}, format = 'newline_delimited', auto_detect = false,
             hive_partitioning = false, compression = 'uncompressed',
             columns = {{line: 'VARCHAR', {schema.CALLS.json_columns()[1:-1]}}})
         WHERE line = 'call'
@@ -165,39 +145,5 @@ def _whole_lines(segment: Segment, folder: Path) -> Path:
     return copy
 
 
-def _view(
-    con: DuckDBPyConnection,
-    workspace: Workspace,
-    stored: schema.Table,
-    files: Sequence[str],
-    name: str,
-) -> None:
-    con.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {read_files(workspace, stored, files)}")
-
-
-def read_files(workspace: Workspace, stored: schema.Table, files: Sequence[str]) -> str:
-    """SQL for a table's rows in these files, in stored order, the day last."""
-    if not files:
-        return stored.empty()
-    day = schema.PARTITION
-    source = (
-        f"read_parquet({_files(files)}, hive_partitioning = true, "
-        f"hive_types = {{'{day}': DATE}}, union_by_name = true)"
-    )
-    columns = f"{', '.join(stored.names)}, {day}"
-    # Files leave out columns that are all NULL, or newer: the empty row set names every one.
-    return f"SELECT {columns} FROM ({stored.empty()} UNION ALL BY NAME SELECT * FROM {source})"
-
-
-def _files(paths: Iterable[Path | str]) -> str:
-    return "[" + ", ".join(_literal(_no_glob(str(path))) for path in paths) + "]"
-
-
-def _no_glob(path: str) -> str:
-    return "".join(f"[{char}]" if char in "*?[" else char for char in path)
-
-
-def _literal(value: object) -> str:
-    if isinstance(value, str):
-        return "'" + value.replace("'", "''") + "'"
-    return str(value)
+def _view(con: DuckDBPyConnection, name: str, query: str) -> None:
+    con.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {query}")

@@ -37,6 +37,7 @@ from farthing.ledger import (
     price_table,
     pricing,
     quarantine,
+    scan,
     schema,
     sql,
     table,
@@ -348,7 +349,7 @@ def _count(
     summary: Summary,
 ) -> None:
     """Read back what was committed: the summary tells what is stored, not what was meant."""
-    stored = engine.read_files(workspace, into, sorted(files))
+    stored = scan.read_files(into, sorted(files))
     counted = connection.execute(f"""
         SELECT coalesce(sum(effective_usd), 0),
                count(*) FILTER (contains(coalesce(flags, ''), 'unpriced'))

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import unquote
 
 import msgspec
@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable, Schema, WriterProperties
 
 
+_Mode = Literal["append", "overwrite"]
+# Sees the files of an append before they are committed; what it raises undoes them.
+Check = Callable[[list[str]], None]
+
+
 def no_step(_name: str) -> None:
     """What happens between two steps of an append when nobody watches: nothing."""
 
@@ -32,6 +37,11 @@ class Snapshot:
     version: int = -1
     files: tuple[str, ...] = ()
     _table: DeltaTable | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def id(self) -> str | None:
+        """Which table this is: one that was deleted and made again has another id."""
+        return None if self._table is None else str(self._table.metadata().id)
 
     def transaction(self, app: str) -> int | None:
         """The last version that this application recorded together with its rows."""
@@ -73,7 +83,7 @@ def append(
     rows: object,
     *,
     txn: Mapping[str, int] | tuple[str, int] | None = None,
-    check: Callable[[list[str]], None] | None = None,
+    check: Check | None = None,
     step: Callable[[str], None] = no_step,
 ) -> int:
     """Add rows in one commit and wait until it is on the disk; answers how many they were.
@@ -87,21 +97,49 @@ def append(
     The rows are written beside the table first. So a failure leaves no trace, and the log never
     names a file that a power cut may still undo.
     """
-    wanted = dict([txn]) if isinstance(txn, tuple) else dict(txn or {})
+    return _change(workspace, table, rows, "append", _named(txn), step, check)
+
+
+def replace(
+    workspace: Workspace,
+    table: schema.Table,
+    rows: object,
+    *,
+    txn: Mapping[str, int],
+    step: Callable[[str], None] = no_step,
+) -> int:
+    """Put these rows in the place of all others, as `append` does. Old files stay for readers."""
+    return _change(workspace, table, rows, "overwrite", txn, step)
+
+
+def added_between(
+    workspace: Workspace, table: schema.Table, old: int, new: int
+) -> list[str] | None:
+    """The files that came after one version, up to another; None if that cannot be told.
+
+    It cannot where the log was shortened meanwhile, or where files were taken away.
+    """
+    home = Path(workspace.table_uri(table.name))
+    if old > new:
+        return None
+    try:
+        logs = [home / "_delta_log" / f"{version:020d}.json" for version in range(old + 1, new + 1)]
+        entries = [entry for log in logs for entry in _entries(log)]
+    except FileNotFoundError:
+        return None
+    if any(entry.remove is not None for entry in entries):
+        return None
+    return [str(home / entry.add.path) for entry in entries if entry.add is not None]
+
+
+def sweep(workspace: Workspace) -> None:
+    """Remove what an append that did not finish left behind."""
     with workspace.lock():
-        create(workspace, table)
-        _sweep(workspace)
-        before = snapshot(workspace, table)
-        if _repeats(before, wanted):
-            return 0
-        stage = _Stage(workspace, table, workspace.tables / ".staging" / uuid.uuid4().hex)
-        try:
-            return stage.commit(rows, wanted, check, step)
-        except BaseException as error:  # an interrupt, or a panic of the writer, leaves no trace
-            _sweep(workspace)
-            if is_disk_full(error):
-                raise DiskFull(str(workspace.root)) from error
-            raise
+        for stage in sorted((workspace.tables / ".staging").glob("*")):
+            name = stage / "table"
+            if name.exists():
+                _forget(workspace, name.read_text(encoding="utf-8"), stage)
+            shutil.rmtree(stage)
 
 
 def add_missing_columns(workspace: Workspace, table: schema.Table) -> None:
@@ -128,10 +166,39 @@ class _Added(msgspec.Struct, rename="camel"):
 
 class _Entry(msgspec.Struct):
     add: _Added | None = None
+    remove: msgspec.Raw | None = None
 
 
 class _Counted(msgspec.Struct, rename="camel"):
     num_records: int
+
+
+def _named(txn: Mapping[str, int] | tuple[str, int] | None) -> Mapping[str, int]:
+    return dict([txn]) if isinstance(txn, tuple) else txn or {}
+
+
+def _change(  # noqa: PLR0913  what `append` and `replace` share
+    workspace: Workspace,
+    table: schema.Table,
+    rows: object,
+    mode: _Mode,
+    txn: Mapping[str, int],
+    step: Callable[[str], None],
+    check: Check | None = None,
+) -> int:
+    with workspace.lock():
+        create(workspace, table)
+        sweep(workspace)
+        if mode == "append" and _repeats(snapshot(workspace, table), txn):
+            return 0
+        stage = _Stage(workspace, table, workspace.tables / ".staging" / uuid.uuid4().hex)
+        try:
+            return stage.commit(rows, mode, txn, check, step)
+        except BaseException as error:  # an interrupt, or a panic of the writer, leaves no trace
+            sweep(workspace)
+            if is_disk_full(error):
+                raise DiskFull(str(workspace.root)) from error
+            raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +212,9 @@ class _Stage:
     def commit(
         self,
         rows: object,
+        mode: _Mode,
         txn: Mapping[str, int],
-        check: Callable[[list[str]], None] | None,
+        check: Check | None,
         step: Callable[[str], None],
     ) -> int:
         added = self._write(rows)
@@ -158,7 +226,7 @@ class _Stage:
         step("synced")
         self._move(added)
         step("moved")
-        self._log(added, txn)
+        self._log(added, mode, txn)
         step("committed")
         shutil.rmtree(self.folder)
         step("cleaned")
@@ -187,7 +255,7 @@ class _Stage:
             (self.folder / each.path).rename(home / each.path)
         sync_folders([home, *((home / each.path).parent for each in added)])
 
-    def _log(self, added: list[_Added], txn: Mapping[str, int]) -> None:
+    def _log(self, added: list[_Added], mode: _Mode, txn: Mapping[str, int]) -> None:
         from deltalake import CommitProperties, DeltaTable, Transaction
         from deltalake.transaction import AddAction
 
@@ -204,7 +272,7 @@ class _Stage:
                 )
                 for each in added
             ],
-            "append",
+            mode,
             delta.schema(),
             [schema.PARTITION],
             commit_properties=CommitProperties(
@@ -227,15 +295,6 @@ def _repeats(before: Snapshot, txn: Mapping[str, int]) -> bool:
     return bool(passed)
 
 
-def _sweep(workspace: Workspace) -> None:
-    """Remove what an append that did not finish left behind. The caller has the lock."""
-    for stage in sorted((workspace.tables / ".staging").glob("*")):
-        name = stage / "table"
-        if name.exists():
-            _forget(workspace, name.read_text(encoding="utf-8"), stage)
-        shutil.rmtree(stage)
-
-
 def _forget(workspace: Workspace, table: str, stage: Path) -> None:
     """Unlink the files that a stage moved into its table but never committed."""
     from deltalake import DeltaTable
@@ -249,10 +308,12 @@ def _forget(workspace: Workspace, table: str, stage: Path) -> None:
 
 
 def _staged(stage: Path) -> list[_Added]:
-    entry = msgspec.json.Decoder(_Entry)
     logs = sorted((stage / "_delta_log").glob("*.json"))
-    lines = [line for log in logs for line in log.read_bytes().splitlines()]
-    return [added for line in lines if (added := entry.decode(line).add) is not None]
+    return [each.add for log in logs for each in _entries(log) if each.add is not None]
+
+
+def _entries(log: Path) -> list[_Entry]:
+    return msgspec.json.Decoder(_Entry).decode_lines(log.read_bytes())
 
 
 def _paths(delta: DeltaTable) -> list[str]:
@@ -267,7 +328,7 @@ def _version(entry: Path) -> int:
 
 def _configuration(table: schema.Table) -> dict[str, str | None]:
     # The log lists min and max for these only: all columns of every file make it slow to open.
-    named = [name for name in ("id", "time") if name in table.names]
+    named = [name for name in ("id", "time", "slot") if name in table.names]
     return {"delta.dataSkippingStatsColumns": ",".join(named)}
 
 

@@ -192,6 +192,8 @@ def _migrate(workspace: Workspace) -> Workspace:
             _back_up(workspace)
             for each in schema.TABLES:
                 table.add_missing_columns(workspace, each)
+            # Only sums of the others: it is made anew, in today's columns.
+            shutil.rmtree(workspace.table_uri("rollup"), ignore_errors=True)
             _write(workspace.root, msgspec.structs.replace(found, schema=schema.VERSION))
     return Workspace(workspace.root, _about(workspace.root), workspace._turn)
 

@@ -164,7 +164,8 @@ class _Columns:
         return name in self.table.columns
 
     def _text(self, name: str) -> str:
-        return f"{self.table.columns[name]}::VARCHAR" if self._has(name) else "NULL::VARCHAR"
+        # Google Cloud's and the specification's samples write NULL out.
+        return f"nullif({self.table.columns[name]}::VARCHAR, 'NULL')" if self._has(name) else "NULL"
 
     def _grain(self) -> str:
         # Our own export says what its rows were made of; calls come back as usage.

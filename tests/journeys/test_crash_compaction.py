@@ -1,0 +1,53 @@
+"""Kill -9 after every step of a compaction: nothing is lost, doubled or left lying about."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+from tests.journeys import crash
+
+from farthing.ledger import engine, journal, schema, table
+from farthing.ledger.compact import compact
+from farthing.ledger.workspace import Workspace
+
+KILLS = 20
+STEPS = ["adopted", "staged", "synced", "moved", "committed", "cleaned", "unlinked", "emptied"]
+CALLS = 7
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_no_kill_of_a_compactor_loses_or_doubles_a_call(tmp_path: Path, step: str) -> None:
+    chance = random.Random(step)
+    workspace = Workspace.open(tmp_path)
+    root = str(workspace.root)
+    stop = crash.PROCESSES.Event()
+    report, said = crash.PROCESSES.Pipe(duplex=False)
+    reader = crash.start(crash.watch, root, stop, said)
+    con = engine.connect(workspace, threads=1)
+
+    for kill in range(KILLS):
+        first = kill * CALLS + 1
+        writer = crash.start(crash.write_then_die, root, "a", first, CALLS)
+        writer.join()
+        times = chance.randint(1, 2) if step == "unlinked" else 1
+        compactor = crash.start(crash.compact_until, root, step, times)
+        compactor.join()
+        assert compactor.exitcode == -9
+        # The writer's last call was open, and adoption is the first step: so it counts now.
+        engine.attach(con, workspace)
+        assert crash.counted(con) == {"a": first + CALLS - 1}
+
+    stop.set()
+    reads = report.recv()
+    assert isinstance(reads, int), reads
+    reader.join()
+    compact(workspace)
+    engine.attach(con, workspace)
+    assert crash.counted(con) == {"a": KILLS * CALLS}
+    assert list(workspace.journal.iterdir()) == []
+    stored = set(map(Path, table.files(workspace, schema.CALLS)))
+    assert set(workspace.tables.glob("calls/day=*/*")) == stored
+    assert list((workspace.tables / ".staging").iterdir()) == []
+    assert journal.segments(workspace) == []
