@@ -1,0 +1,83 @@
+"""Walk the answers of a provider's usage or cost API: pages of time buckets of results."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from farthing.ledger.draft import Problem
+from farthing.ledger.importer import Source
+from farthing.ledger.records import json_records
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One result of one bucket. `line` is the result's number in the source."""
+
+    line: int
+    start: Any
+    end: Any
+    fields: Mapping[str, Any]
+
+
+class Identities:
+    """Ids for results that have none: what they are grouped by, and which of equals they are.
+
+    The end of the bucket is part of it, the amounts are not, so the same bucket fetched again
+    is recognised even when it has grown.
+    """
+
+    def __init__(self) -> None:
+        self._seen: Counter[str] = Counter()
+
+    def of(self, result: Result, *group: Any) -> str:
+        parts = (result.start, result.end, *group)
+        name = "|".join("" if part is None else str(part) for part in parts)
+        self._seen[name] += 1
+        return f"{name}|{self._seen[name] - 1}"
+
+
+def results(source: Source, start: str, end: str) -> Iterator[Result | Problem]:
+    """The results of every page in the source; `start` and `end` name the bucket's fields.
+
+    Takes one page, an array of pages, one page a line, or the buckets alone. An answer that
+    says `has_more` is taken as far as it goes, with a warning.
+    """
+    number = 0
+    for page in json_records(source):
+        if isinstance(page, Problem):
+            yield page
+            continue
+        for bucket in _buckets(page.fields):
+            for fields in _listed(bucket):
+                number += 1
+                if isinstance(fields, Mapping):
+                    yield Result(number, bucket.get(start), bucket.get(end), fields)
+                else:
+                    yield Problem(number, "results", "holds something that is not an object")
+        if page.fields.get("has_more") is True:
+            _warn_of_more(source, page.fields.get("next_page"))
+
+
+def _buckets(page: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    listed = page.get("data", [page])
+    return [bucket for bucket in listed if isinstance(bucket, Mapping)] if listed else []
+
+
+def _listed(bucket: Mapping[str, Any]) -> list[Any]:
+    # Early answers of OpenAI's, and its first documentation, say `result`.
+    listed = bucket.get("results", bucket.get("result"))
+    return listed if isinstance(listed, list) else []
+
+
+def _warn_of_more(source: Source, token: Any) -> None:
+    _log.warning(
+        "%s: this is not the last page (has_more). Import the page %r too, if you have not.",
+        source.name,
+        token,
+    )
