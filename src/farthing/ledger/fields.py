@@ -20,7 +20,7 @@ def text(value: Any) -> str | None:
         return value or None
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         return None
-    return str(value)
+    return format(value, "f") if isinstance(value, Decimal) else str(value)
 
 
 def first(fields: Mapping[str, Any], names: Iterable[str]) -> Any:
@@ -76,14 +76,20 @@ def bounded(*sets: Mapping[str, str | None]) -> dict[str, str] | None:
     return tags or None
 
 
-def take_scope(labels: dict[str, str]) -> dict[str, str]:
-    """Take the labels that name a dimension of the scope out of `labels`."""
-    found: dict[str, str] = {}
+def take_scope(labels: dict[str, str], **given: str | None) -> dict[str, Any]:
+    """The dimensions of a scope: as `given`, else from `labels`, which lose what was taken.
+
+    A label that comes second stays one, as `label.team`.
+    """
+    scope = {name: value for name, value in given.items() if value}
     for name in _SCOPE_LABELS:
         for spelling in (f"farthing.{name}", name, name.replace("_", "-")):
-            if spelling in labels:
-                found.setdefault(name, labels.pop(spelling))
-    return found
+            if spelling not in labels:
+                continue
+            value = labels.pop(spelling)
+            if scope.setdefault(name, value) != value:
+                labels[f"label.{name}"] = value
+    return scope
 
 
 def whole(counts: Mapping[str, Any]) -> dict[str, int] | None:

@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One result of one bucket. `line` is the result's number in the source."""
+    """One result of one bucket. `line` is its line in the source, else its number there."""
 
     line: int
     start: Any
@@ -56,10 +56,11 @@ def results(source: Source, start: str, end: str) -> Iterator[Result | Problem]:
         for bucket in _buckets(page.fields):
             for fields in _listed(bucket):
                 number += 1
+                line = number if page.numbered else page.line
                 if isinstance(fields, Mapping):
-                    yield Result(number, bucket.get(start), bucket.get(end), fields)
+                    yield Result(line, bucket.get(start), bucket.get(end), fields)
                 else:
-                    yield Problem(number, "results", "holds something that is not an object")
+                    yield Problem(line, "results", "holds something that is not an object")
         if page.fields.get("has_more") is True:
             _warn_of_more(source, page.fields.get("next_page"))
 

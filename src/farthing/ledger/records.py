@@ -31,10 +31,11 @@ _FIELD_LIMIT = 2**31 - 1  # prompts in a CSV cell exceed the csv module's 128 Ki
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One object of a source. `line` is its physical line, or its number in a document."""
+    """One object of a source. `line` is its physical line; its number where `numbered`."""
 
     line: int
     fields: Mapping[str, Any]
+    numbered: bool = False
 
 
 def json_records(source: Source, inside: tuple[str, ...] = ()) -> Iterator[Record | Problem]:
@@ -52,7 +53,7 @@ def json_records(source: Source, inside: tuple[str, ...] = ()) -> Iterator[Recor
             number += 1
             where = number if whole else line
             if isinstance(item, dict):
-                yield Record(where, item)
+                yield Record(where, item, numbered=whole)
             else:
                 yield Problem(where, "record", f"is {_kind(item)}, not an object")
 

@@ -86,7 +86,6 @@ def _draft(result: Result, identities: Identities, options: Options) -> Draft:
         ),
         context=context_of(said),
         describes_calls=True,
-        operation="chat",
         charge_category="Usage",
         service_category="AI and Machine Learning",
         service_name="Claude API",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
 from farthing.ledger.draft import Draft, Problem
@@ -14,9 +13,6 @@ from farthing.ledger.pages import Identities, Result, results
 _RESULT: Final = "organization.usage."
 # What a call carries as a row of its own (design §4); storage and sandboxes are no call's.
 _NOT_CALLS: Final = frozenset({"vector_stores", "code_interpreter_sessions"})
-_OPERATIONS: Final = MappingProxyType(
-    {"completions": "chat", "embeddings": "embeddings", "moderations": "moderation"}
-)
 _GROUPS: Final = (
     *("object", "project_id", "user_id", "api_key_id", "model", "batch", "service_tier"),
     *("api_source", "size", "source", "vector_store_id", "context_level"),
@@ -67,7 +63,6 @@ def _draft(result: Result, identities: Identities, options: Options) -> Draft:
         details=_details(said, meter),
         context=_context(said),
         describes_calls=meter not in _NOT_CALLS,
-        operation=_OPERATIONS.get(meter),
         charge_category="Usage",
         service_category="AI and Machine Learning",
         service_name="OpenAI API",
