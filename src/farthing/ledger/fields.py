@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
+from farthing.prices.names import ALIASES, NO_PROVIDER, provider_of
+
 TAG_LENGTH: Final = 128  # longer texts are prompts and answers more often than labels
 TAG_COUNT: Final = 32
 _LAST_SECOND: Final = 253_402_300_799  # of the year 9999
@@ -26,6 +28,14 @@ def text(value: Any) -> str | None:
 def first(fields: Mapping[str, Any], names: Iterable[str]) -> Any:
     """The value of the first of these names that the source gives one for."""
     return next((fields[name] for name in names if fields.get(name) not in (None, "")), None)
+
+
+def provider_name(said: Any) -> str | None:
+    """The provider's id, also where an operation follows it, as in Vercel's `openai.chat`."""
+    name = provider_of(said) if isinstance(said, str) else ""
+    if name in NO_PROVIDER:
+        return None
+    return ALIASES.get(name.partition(".")[0], name)
 
 
 def mapping(value: Any) -> Mapping[str, Any]:

@@ -29,14 +29,16 @@ class Identities:
     """Ids for results that have none: what they are grouped by, and which of equals they are.
 
     The end of the bucket is part of it, the amounts are not, so the same bucket fetched again
-    is recognised even when it has grown.
+    is recognised even when it has grown. So is the account: without a project two accounts
+    name their buckets alike.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, account: str | None) -> None:
+        self._account = account
         self._seen: Counter[str] = Counter()
 
     def of(self, result: Result, *group: Any) -> str:
-        parts = (result.start, result.end, *group)
+        parts = (self._account, result.start, result.end, *group)
         name = "|".join("" if part is None else str(part) for part in parts)
         self._seen[name] += 1
         return f"{name}|{self._seen[name] - 1}"

@@ -43,7 +43,7 @@ class AnthropicCosts:
         return 0.97 if ours else 0.0
 
     def read(self, source: Source, options: Options) -> Iterator[Draft | Problem]:
-        identities = Identities()
+        identities = Identities(options.account)
         for result in results(source, "starting_at", "ending_at"):
             if isinstance(result, Problem):
                 yield result
@@ -52,7 +52,7 @@ class AnthropicCosts:
             elif result.fields.get("rbac_group_id"):
                 yield overlapping(result)
             else:
-                yield _draft(result, identities, options)
+                yield _draft(result, identities)
 
 
 def dollars(cents: Any) -> Count:
@@ -63,7 +63,7 @@ def dollars(cents: Any) -> Count:
         return text(cents)
 
 
-def _draft(result: Result, identities: Identities, options: Options) -> Draft:
+def _draft(result: Result, identities: Identities) -> Draft:
     said = result.fields
     kind, description = text(said.get("cost_type")), text(said.get("description"))
     amount = dollars(said["amount"])
@@ -73,7 +73,6 @@ def _draft(result: Result, identities: Identities, options: Options) -> Draft:
         time=result.start,
         until=result.end,
         provider="anthropic",
-        account=options.account,
         model=text(said.get("model")),
         source_id=identities.of(result, *(said.get(name) for name in _GROUPS)),
         requests=said.get("requests"),

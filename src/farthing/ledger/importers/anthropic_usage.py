@@ -27,7 +27,7 @@ class AnthropicUsage:
         return 0.98 if b'"uncached_input_tokens":' in head.replace(b" ", b"") else 0.0
 
     def read(self, source: Source, options: Options) -> Iterator[Draft | Problem]:
-        identities = Identities()
+        identities = Identities(options.account)
         for result in results(source, "starting_at", "ending_at"):
             if isinstance(result, Problem):
                 yield result
@@ -36,7 +36,7 @@ class AnthropicUsage:
             elif result.fields.get("rbac_group_id"):
                 yield overlapping(result)
             else:
-                yield _draft(result, identities, options)
+                yield _draft(result, identities)
 
 
 def overlapping(result: Result) -> Problem:
@@ -63,7 +63,7 @@ def context_of(said: Mapping[str, Any]) -> dict[str, str] | None:
     return context or None
 
 
-def _draft(result: Result, identities: Identities, options: Options) -> Draft:
+def _draft(result: Result, identities: Identities) -> Draft:
     said = result.fields
     written = mapping(said.get("cache_creation"))
     return Draft(
@@ -72,8 +72,7 @@ def _draft(result: Result, identities: Identities, options: Options) -> Draft:
         time=result.start,
         until=result.end,
         provider="anthropic",
-        account=options.account,
-        model=text(said.get("model")) or options.model,
+        model=text(said.get("model")),
         source_id=identities.of(result, *(said.get(name) for name in _GROUPS)),
         requests=said.get("requests"),
         input_fresh=said["uncached_input_tokens"],

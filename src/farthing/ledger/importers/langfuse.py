@@ -13,13 +13,13 @@ from farthing.ledger.fields import (
     in_utc,
     mapping,
     milliseconds,
+    provider_name,
     tags_of,
     take_scope,
     text,
     whole,
 )
 from farthing.ledger.importer import Options, Source
-from farthing.ledger.provider_names import provider_name
 from farthing.ledger.records import Record, csv_records, is_csv, json_records, names, parsed
 
 # Spans, tools, agents and the like repeat what the generations below them cost.
@@ -53,10 +53,10 @@ class Langfuse:
             if isinstance(record, Problem):
                 yield record
             elif str(record.fields.get("type", "GENERATION")).upper() in _CALLS:
-                yield _draft(record, options)
+                yield _draft(record)
 
 
-def _draft(record: Record, options: Options) -> Draft | Problem:
+def _draft(record: Record) -> Draft | Problem:
     row = {_camel(name): value for name, value in record.fields.items()}
     usage = mapping(parsed(row.get("usage")))
     unit = text(first({**row, **usage}, ("unit",)))
@@ -70,11 +70,10 @@ def _draft(record: Record, options: Options) -> Draft | Problem:
     model = first(row, ("providedModelName", "model", "internalModelId"))
     return Draft(
         line=record.line,
-        time=start or options.date,
-        provider=_provider(metadata, spoken) or options.provider,
-        account=options.account,
+        time=start,
+        provider=_provider(metadata, spoken),
         operation="embeddings" if str(row.get("type")).upper() == "EMBEDDING" else "chat",
-        model=text(model) or options.model,
+        model=text(model),
         response_id=text(first({**metadata, **spoken}, ("gen_ai.response.id", "response_id"))),
         source_id=text(row.get("id")),
         status="error" if str(row.get("level")).upper() == "ERROR" else "ok",

@@ -13,13 +13,13 @@ from farthing.ledger.fields import (
     in_utc,
     mapping,
     milliseconds,
+    provider_name,
     tags_of,
     take_scope,
     text,
     whole,
 )
 from farthing.ledger.importer import Options, Source
-from farthing.ledger.provider_names import provider_name
 from farthing.ledger.records import Record, csv_records, is_csv, json_records, names, parsed
 
 _OPERATIONS: Final = MappingProxyType(
@@ -57,10 +57,10 @@ class LiteLLM:
             elif "request_id" not in record.fields:
                 yield Problem(record.line, "request_id", "is missing")
             else:
-                yield _draft(record, options)
+                yield _draft(record)
 
 
-def _draft(record: Record, options: Options) -> Draft:
+def _draft(record: Record) -> Draft:
     row = record.fields
     metadata = mapping(parsed(row.get("metadata")))
     usage = _usage(metadata)
@@ -77,11 +77,10 @@ def _draft(record: Record, options: Options) -> Draft:
     start = in_utc(row.get("startTime"))
     return Draft(
         line=record.line,
-        time=start or options.date,
-        provider=provider_name(row.get("custom_llm_provider")) or options.provider,
-        account=options.account,
+        time=start,
+        provider=provider_name(row.get("custom_llm_provider")),
         operation=_operation(operation),
-        model=_without_prefix(asked, row.get("custom_llm_provider")) or options.model,
+        model=_without_prefix(asked, row.get("custom_llm_provider")),
         # A hit repeats the id of the answer it repeats; a failure has none.
         response_id=None if hit or failed else text(row.get("request_id")),
         source_id=text(row.get("request_id")),

@@ -38,7 +38,7 @@ class OpenAICosts:
         return 0.98 if _RESULT.encode() in source.head else 0.0
 
     def read(self, source: Source, options: Options) -> Iterator[Draft | Problem]:
-        identities = Identities()
+        identities = Identities(options.account)
         for result in results(source, "start_time", "end_time"):
             if isinstance(result, Problem):
                 yield result
@@ -47,7 +47,7 @@ class OpenAICosts:
             elif mapping(result.fields.get("amount")).get("value") is None:
                 yield Problem(result.line, "amount.value", "is missing")
             else:
-                yield _draft(result, identities, options)
+                yield _draft(result, identities)
 
 
 def read_line_item(said: str | None) -> LineItem:
@@ -71,7 +71,7 @@ def read_line_item(said: str | None) -> LineItem:
     )
 
 
-def _draft(result: Result, identities: Identities, options: Options) -> Draft:
+def _draft(result: Result, identities: Identities) -> Draft:
     said = result.fields
     amount = mapping(said["amount"])
     item_text = text(said.get("line_item"))
@@ -83,7 +83,6 @@ def _draft(result: Result, identities: Identities, options: Options) -> Draft:
         time=result.start,
         until=result.end,
         provider="openai",
-        account=options.account,
         model=item.model,
         source_id=identities.of(result, *(said.get(name) for name in _GROUPS)),
         context=dict(item.context) if item.context else None,

@@ -30,17 +30,17 @@ class OpenAIUsage:
         return 0.4 if empty and b"organization.costs" not in source.head else 0.0
 
     def read(self, source: Source, options: Options) -> Iterator[Draft | Problem]:
-        identities = Identities()
+        identities = Identities(options.account)
         for result in results(source, "start_time", "end_time"):
             if isinstance(result, Problem):
                 yield result
             elif not str(result.fields.get("object")).startswith(_RESULT):
                 yield Problem(result.line, "object", "is not a result of the usage API")
             else:
-                yield _draft(result, identities, options)
+                yield _draft(result, identities)
 
 
-def _draft(result: Result, identities: Identities, options: Options) -> Draft:
+def _draft(result: Result, identities: Identities) -> Draft:
     said = result.fields
     meter = str(said["object"]).removeprefix(_RESULT).removesuffix(".result")
     quantity, unit = _quantity(said)
@@ -50,8 +50,7 @@ def _draft(result: Result, identities: Identities, options: Options) -> Draft:
         time=result.start,
         until=result.end,
         provider="openai",
-        account=options.account,
-        model=text(said.get("model")) or options.model,
+        model=text(said.get("model")),
         source_id=identities.of(result, *(said.get(name) for name in _GROUPS)),
         # A search is counted again among the requests of its completion.
         requests=None if meter == "web_searches" else said.get("num_model_requests"),

@@ -16,13 +16,13 @@ from farthing.ledger.fields import (
     first,
     from_nanoseconds,
     mapping,
+    provider_name,
     tags_of,
     take_scope,
     text,
     whole,
 )
 from farthing.ledger.importer import Options, Source
-from farthing.ledger.provider_names import provider_name
 from farthing.ledger.records import json_records, names
 
 # Every name that a generation of the GenAI conventions, OpenInference or OpenLLMetry gave to one
@@ -130,7 +130,7 @@ class Otlp:
             if isinstance(span, Problem):
                 yield span
             elif is_call(span.said):
-                yield _draft(span, options)
+                yield _draft(span)
 
 
 def is_call(said: Mapping[str, Any]) -> bool:
@@ -185,22 +185,21 @@ def _walk(listed: Any) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
                 yield mapping(span), resource
 
 
-def _draft(span: Span, options: Options) -> Draft:
+def _draft(span: Span) -> Draft:
     said = span.said
     labels = _labels(span)
     scope = take_scope(labels, environment=text(first(span.resource, _ENVIRONMENT)))
-    provider = provider_name(first(said, _PROVIDER)) or options.provider
+    provider = provider_name(first(said, _PROVIDER))
     cost = first(said, _COST)
     own = provider == "openrouter" and _currency(said) == "usd"
     operation = text(said.get("gen_ai.operation.name"))
     served = text(first(said, _SERVED))
     return Draft(
         line=span.line,
-        time=_time(span, "start") or options.date,
+        time=_time(span, "start"),
         provider=provider,
-        account=options.account,
         operation=_OPERATIONS.get(operation, operation) if operation else _kind(said),
-        model=text(first(said, _MODEL)) or served or options.model,
+        model=text(first(said, _MODEL)) or served,
         model_served=served,
         response_id=text(said.get("gen_ai.response.id")),
         source_id=_span_id(span),
