@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-import io
-from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 import pytest
 from hypothesis import given as any_of
 from hypothesis import strategies as st
+from tests.sources import Bytes
 
 from farthing.domain.errors import BadInput
 from farthing.ledger.draft import Problem
 from farthing.ledger.records import Record, csv_records, is_csv, json_records, names
-
-
-@dataclass(frozen=True)
-class Bytes:
-    content: bytes
-    name: str = "calls.json"
-    path: Path = Path("calls.json")
-
-    @property
-    def head(self) -> bytes:
-        return self.content[: 64 * 1024]
-
-    def open(self) -> BinaryIO:
-        return io.BytesIO(self.content)
 
 
 def read(content: str | bytes, inside: tuple[str, ...] = ()) -> list[Record | Problem]:

@@ -1,0 +1,38 @@
+"""Sources for importers: in memory, and the golden files."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+GOLDEN = Path(__file__).parent / "golden" / "importers"
+
+
+@dataclass(frozen=True)
+class Bytes:
+    """A source held in memory; satisfies `importer.Source`."""
+
+    content: bytes
+    name: str = "calls.json"
+
+    @property
+    def path(self) -> Path:
+        return Path(self.name)
+
+    @property
+    def head(self) -> bytes:
+        return self.content[: 64 * 1024]
+
+    def open(self) -> BinaryIO:
+        return io.BytesIO(self.content)
+
+
+def source(content: str) -> Bytes:
+    return Bytes(content.encode())
+
+
+def golden(name: str) -> Bytes:
+    """A golden file, `openai_usage/completions.json`."""
+    return Bytes((GOLDEN / name).read_bytes(), name)
