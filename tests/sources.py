@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import BinaryIO
 
+from farthing.ledger.importer import Importer
+
 GOLDEN = Path(__file__).parent / "golden" / "importers"
+# `importer/file`; what it must read as lies beside it, in `file.yaml`.
+CASES = sorted(
+    str(path.relative_to(GOLDEN)) for path in GOLDEN.glob("*/*") if path.suffix != ".yaml"
+)
 
 
 @dataclass(frozen=True)
@@ -27,6 +34,11 @@ class Bytes:
 
     def open(self) -> BinaryIO:
         return io.BytesIO(self.content)
+
+
+def importer(name: str) -> Importer:
+    found: Importer = import_module(f"farthing.ledger.importers.{name}").IMPORTER
+    return found
 
 
 def source(content: str) -> Bytes:

@@ -42,6 +42,10 @@ def mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
+def items(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
 def in_utc(value: Any) -> Any:
     """A time of a source that writes UTC without saying so; other values as they are."""
     moment = _moment(value)

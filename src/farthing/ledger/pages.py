@@ -55,27 +55,32 @@ def results(source: Source, start: str, end: str) -> Iterator[Result | Problem]:
         if isinstance(page, Problem):
             yield page
             continue
-        for bucket in _buckets(page.fields):
-            for fields in _listed(bucket):
-                number += 1
-                line = number if page.numbered else page.line
-                if isinstance(fields, Mapping):
-                    yield Result(line, bucket.get(start), bucket.get(end), fields)
-                else:
-                    yield Problem(line, "results", "holds something that is not an object")
+        for bucket, fields in _listed(page.fields):
+            number += 1
+            line = number if page.numbered else page.line
+            if isinstance(fields, Mapping):
+                yield Result(line, bucket.get(start), bucket.get(end), fields)
+            else:
+                yield Problem(line, *fields)
         if page.fields.get("has_more") is True:
             _warn_of_more(source, page.fields.get("next_page"))
 
 
-def _buckets(page: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    listed = page.get("data", [page])
-    return [bucket for bucket in listed if isinstance(bucket, Mapping)] if listed else []
-
-
-def _listed(bucket: Mapping[str, Any]) -> list[Any]:
-    # Early answers of OpenAI's, and its first documentation, say `result`.
-    listed = bucket.get("results", bucket.get("result"))
-    return listed if isinstance(listed, list) else []
+def _listed(page: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], Any]]:
+    """Each result with its bucket; field and reason in place of one that is none."""
+    buckets = page.get("data", [page])
+    if not isinstance(buckets, list):
+        yield page, ("data", "is not a list of buckets")
+        return
+    for bucket in buckets:
+        # Early answers of OpenAI's, and its first documentation, say `result`.
+        said = bucket.get("results", bucket.get("result")) if isinstance(bucket, Mapping) else None
+        if not isinstance(said, list):
+            yield page, ("results", "is not a list; is this an answer of the usage or cost API?")
+            continue
+        for fields in said:
+            one = fields if isinstance(fields, Mapping) else ("results", "holds no object")
+            yield bucket, one
 
 
 def _warn_of_more(source: Source, token: Any) -> None:

@@ -206,8 +206,11 @@ def _delimiter(head: bytes) -> str:
 
 
 def _header(start: bytes) -> frozenset[str]:
-    line = start.split(b"\n", 1)[0].decode("utf-8", "replace")
-    row = next(csv.reader([line], delimiter=_delimiter(start)), [])
+    line = start.splitlines()[0].decode("utf-8", "replace")
+    try:
+        row = next(csv.reader([line], delimiter=_delimiter(start)), [])
+    except csv.Error:
+        return frozenset()
     return frozenset(name.strip() for name in row)
 
 

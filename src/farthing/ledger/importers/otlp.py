@@ -6,6 +6,7 @@ import base64
 import binascii
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
@@ -15,6 +16,7 @@ from farthing.ledger.fields import (
     count,
     first,
     from_nanoseconds,
+    items,
     mapping,
     provider_name,
     tags_of,
@@ -148,7 +150,7 @@ def is_call(said: Mapping[str, Any]) -> bool:
 def attributes(listed: Any, prefix: str = "") -> dict[str, Any]:
     """OTLP's key and AnyValue pairs as one flat mapping; nested ones joined with dots."""
     flat: dict[str, Any] = {}
-    for pair in listed if isinstance(listed, list) else []:
+    for pair in items(listed):
         name, value = f"{prefix}{mapping(pair).get('key')}", mapping(mapping(pair).get("value"))
         nested = first(value, ("kvlistValue", "kvlist_value"))
         if nested is not None:
@@ -175,13 +177,13 @@ def _spans(source: Source) -> Iterator[Span | Problem]:
 
 
 def _walk(listed: Any) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
-    for one in listed if isinstance(listed, list) else []:
+    for one in items(listed):
         group = mapping(one)
         resource = attributes(mapping(group.get("resource")).get("attributes"))
         # Before OTLP 0.19 a scope was called an instrumentation library.
         scopes = first(group, ("scopeSpans", "scope_spans", "instrumentationLibrarySpans"))
-        for scope in scopes if isinstance(scopes, list) else []:
-            for span in mapping(scope).get("spans") or []:
+        for scope in items(scopes):
+            for span in items(mapping(scope).get("spans")):
                 yield mapping(span), resource
 
 
@@ -236,7 +238,7 @@ def _plain(value: Mapping[str, Any]) -> Any:
         if kind in {"string", "double", "bool"}:
             return said
         if kind == "array":
-            return [_plain(mapping(item)) for item in mapping(said).get("values") or []]
+            return [_plain(mapping(item)) for item in items(mapping(said).get("values"))]
     return None
 
 
@@ -296,7 +298,7 @@ def _latency(span: Span) -> int | None:
 
 def _first_token(said: Mapping[str, Any]) -> int | None:
     seconds = said.get("gen_ai.response.time_to_first_chunk")
-    return int(seconds * 1000) if seconds is not None and not isinstance(seconds, str) else None
+    return int(seconds * 1000) if isinstance(seconds, int | Decimal) else None
 
 
 def _span_id(span: Span) -> str | None:

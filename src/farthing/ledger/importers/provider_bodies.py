@@ -121,7 +121,7 @@ def _unread(
 def _failed(body: Mapping[str, Any]) -> bool:
     """Whether the answer, or the batch's line for it, is an error."""
     inner = mapping(mapping(body.get("response")).get("body"))
-    kind = mapping(body.get("result")).get("type")
+    kind = text(mapping(body.get("result")).get("type"))
     return bool(body.get("error") or inner.get("error")) or kind in {
         "errored",
         "canceled",

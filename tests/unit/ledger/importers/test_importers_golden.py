@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from importlib import import_module
 from typing import Any
 
 import msgspec
 import pytest
 import yaml
-from tests.sources import GOLDEN, golden, source
+from tests.sources import CASES, GOLDEN, golden, importer, source
 
 from farthing.ledger.draft import Draft, Problem
-from farthing.ledger.importer import Importer, Options
-
-CASES = sorted(
-    str(path.relative_to(GOLDEN)) for path in GOLDEN.glob("*/*") if path.suffix != ".yaml"
-)
+from farthing.ledger.importer import Options
 
 NAMES = sorted({case.partition("/")[0] for case in CASES})
-
-
-def importer(name: str) -> Importer:
-    found: Importer = import_module(f"farthing.ledger.importers.{name}").IMPORTER
-    return found
 
 
 def plain(row: Draft | Problem) -> dict[str, Any]:
