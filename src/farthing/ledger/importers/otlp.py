@@ -139,7 +139,7 @@ def is_call(said: Mapping[str, Any]) -> bool:
     """Whether a span is one call to a model, rather than something around calls."""
     operation, kind = said.get("gen_ai.operation.name"), said.get("openinference.span.kind")
     if operation is not None:
-        return operation in _CALLS
+        return str(operation) in _CALLS
     if kind is not None:
         return str(kind).upper() in _KINDS
     if "traceloop.span.kind" in said:
