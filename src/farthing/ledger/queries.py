@@ -1,0 +1,378 @@
+"""Every question to the ledger: Ibis expressions, written once, compiled for the engine in use.
+
+Ibis only compiles here: the SQL runs on the connection, which has the views `calls` and
+`charges`. All sums are exact; dividing happens in Python. Needs no more than the two views, so
+the same expressions run wherever the tables are readable.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from functools import cache
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from farthing.domain.errors import Refused
+from farthing.domain.period import Period
+from farthing.domain.scope import SCOPE
+from farthing.domain.usage import BUCKETS, INPUT_BUCKETS, OUTPUT_BUCKETS
+from farthing.domain.where import All, Condition
+from farthing.ledger.schema import CALLS, CHARGES, PARTITION, Table
+from farthing.ledger.zones import Offsets, offsets
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+EVERYTHING = Period()
+Expression = Any  # Ibis ships no types
+
+AI_SERVICE = "AI and Machine Learning"  # FOCUS ServiceCategory of every call
+TIMES = ("hour", "day", "week", "month")
+# What people call a column, where that is not its name.
+ALIASES = {"service": "service_category", "resource": "resource_id", "session": "session_id"}
+FIELDS = (
+    *SCOPE,
+    "source", "grain", "provider", "account", "operation", "model", "model_served", "status",
+    "service_category", "service_name", "charge_category", "region", "resource_id", "session_id",
+    "template_id", "arm", "reason", "flags", "billing_currency", "commitment_id", "invoice_id",
+)  # fmt: skip
+# The spans of charges that a better grain shadows; made by `grain.apply`, empty otherwise.
+SHADOWED = "shadowed"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which rows: a period, filters of which one must hold, and what was booked by a moment."""
+
+    period: Period = EVERYTHING
+    where: tuple[All, ...] = ()
+    as_of: datetime | None = None
+
+
+def sql(expression: Expression, dialect: str = "duckdb") -> str:
+    import ibis
+
+    return str(ibis.to_sql(expression, dialect=dialect))
+
+
+def fetch(connection: DuckDBPyConnection, expression: Expression) -> list[tuple[Any, ...]]:
+    return connection.execute(sql(expression)).fetchall()
+
+
+def table(stored: Table) -> Expression:
+    """A table of the ledger, unbound."""
+    import ibis
+
+    kinds = {"VARCHAR": "string", "BIGINT": "int64", "TIMESTAMPTZ": 'timestamp("UTC")'}
+    columns = {column.name: kinds.get(column.sql, column.sql.lower()) for column in stored.columns}
+    return ibis.table({**columns, PARTITION: "date"}, name=stored.name)
+
+
+def calls(selection: Selection) -> Expression:
+    """Calls as entries: the columns that calls and charges share, and what each row counts."""
+    import ibis
+
+    rows = selected(table(CALLS), selection)
+    counted = (rows.attempt <= 1) & (rows.status != "refused")
+    entries = rows.select(
+        **_columns(rows),
+        id=rows.id,
+        attempt=rows.attempt,
+        sign=_sign(rows),
+        grain=ibis.literal("call"),
+        model=ibis.coalesce(rows.model, rows.model_served),
+        service_category=ibis.literal(AI_SERVICE),
+        calls=counted.ifelse(_sign(rows), 0),
+        unpriced=rows.effective_usd.isnull().ifelse(_sign(rows), 0),
+    )
+    return entries.filter(matches(entries, selection.where))
+
+
+def charges(selection: Selection, *, shadowed: bool) -> Expression:
+    """Charges as entries. `shadowed` leaves out the spans that a better grain describes."""
+    rows = selected(table(CHARGES), selection)
+    if shadowed:
+        rows = _unshadowed(rows)
+    entries = rows.select(
+        **_columns(rows),
+        grain=rows.grain,
+        model=rows.model,
+        service_category=rows.service_category,
+        calls=rows.requests,
+        unpriced=rows.effective_usd.isnull().ifelse(_sign(rows), 0),
+    )
+    return entries.filter(matches(entries, selection.where))
+
+
+def sums(entries: Expression, keys: dict[str, Expression]) -> Expression:
+    """What the entries of each group add up to. `keys` are expressions on the entries."""
+    keyed = entries.mutate(**keys)
+    totals = {
+        "calls": keyed.calls.sum(),
+        "input_tokens": _total(keyed, INPUT_BUCKETS).sum(),
+        "output_tokens": _total(keyed, OUTPUT_BUCKETS).sum(),
+        "cost": keyed.cost.sum(),
+        "unpriced": keyed.unpriced.sum(),
+        "without_team": keyed.cost.sum(where=keyed.team.isnull()),
+    }
+    grouped = keyed.group_by(list(keys)) if keys else keyed
+    return grouped.aggregate(**totals)
+
+
+def later_attempts(selection: Selection) -> Expression:
+    """One row, if any call took more than one attempt."""
+    rows = selected(table(CALLS), selection)
+    return rows.filter(rows.attempt > 1).select("attempt").limit(1)
+
+
+def fallbacks(selection: Selection, by: Sequence[str], clock: Offsets) -> Expression:
+    """Per group: the calls that came to it only with a second or later attempt.
+
+    `sums` counts a call where its first attempt is. Where another model or provider took over,
+    the call is a call of that group too; this is what to add to count distinct ids.
+    """
+    entries = calls(selection)
+    entries = entries.filter(entries.status != "refused")
+    several = entries.semi_join(entries.filter(entries.attempt > 1).select("id").distinct(), "id")
+    keys = named_keys(several, by, clock)
+    keyed = several.mutate(**keys)
+    per_id = keyed.group_by([*keys, "id"]).aggregate(
+        first=keyed.sign.sum(where=keyed.attempt <= 1),
+        later=keyed.sign.sum(where=keyed.attempt > 1),
+    )
+    only_later = per_id.filter((per_id.later > 0) & (per_id["first"].fill_null(0) <= 0))
+    grouped = only_later.group_by(list(keys)) if keys else only_later
+    return grouped.aggregate(calls=only_later.count())
+
+
+def named_keys(entries: Expression, by: Sequence[str], clock: Offsets) -> dict[str, Expression]:
+    return {f"k{index}": field(entries, name, clock) for index, name in enumerate(by)}
+
+
+def field(entries: Expression, name: str, clock: Offsets) -> Expression:
+    """A dimension of the entries: a local time, a column, or a tag of that name."""
+    if name in TIMES:
+        return _local(entries, name, clock)
+    column = ALIASES.get(name, name)
+    return entries[column] if column in FIELDS else _tag(entries.tags, name)
+
+
+def label(name: str, value: Any, zone: ZoneInfo) -> str | None:
+    """A dimension's value as text: days and weeks (their Monday) as dates, hours with offset."""
+    if value is None or name not in TIMES:
+        return None if value is None else str(value)
+    if name == "hour":
+        return datetime.fromtimestamp(value, zone).isoformat(timespec="minutes")
+    return str(value)[:7] if name == "month" else str(value)[:10]
+
+
+def matches(entries: Expression, where: tuple[All, ...]) -> Expression:
+    """Whether an entry passes one of the filters; never null, so that it can be negated."""
+    import ibis
+
+    if not where:
+        return ibis.literal(value=True)
+    return ibis.or_(
+        *(ibis.and_(*(_condition(entries, condition) for condition in every)) for every in where)
+    )
+
+
+def first_match(entries: Expression, filters: Sequence[tuple[All, ...]]) -> Expression:
+    """The index of the first filter that an entry passes, null for none."""
+    import ibis
+
+    branches = [(matches(entries, where), index) for index, where in enumerate(filters)]
+    return ibis.cases(*branches, else_=ibis.null("int8"))
+
+
+def holds(where: tuple[All, ...], values: dict[str, str]) -> bool:
+    """`matches` for one entry that is known in Python; a field it lacks is null."""
+    return not where or any(
+        all(_holds(condition, values.get(condition.field)) for condition in every)
+        for every in where
+    )
+
+
+def clock(connection: DuckDBPyConnection, zone: ZoneInfo, period: Period) -> Offsets:
+    """The offsets of `zone` over the period, or over all that the ledger holds where it is open."""
+    if str(zone) == "UTC":
+        return Offsets((), 0)
+    first, last = period.since, period.until
+    if first is None or last is None:
+        held = [day for name in (CALLS, CHARGES) for day in _held(connection, name)]
+        if not held:
+            return Offsets((), 0)
+        return offsets(
+            zone, first.date() if first else min(held), last.date() if last else max(held)
+        )
+    return offsets(zone, first.date(), last.date())
+
+
+def _held(connection: DuckDBPyConnection, stored: Table) -> list[date]:
+    rows = table(stored)
+    found = fetch(connection, rows.aggregate(first=rows.day.min(), last=rows.day.max()))
+    return [day for day in found[0] if day is not None]
+
+
+def _columns(rows: Expression) -> dict[str, Expression]:
+    """The columns an entry has whatever table it is from; null where the table lacks one."""
+    import ibis
+
+    apart = {"grain", "model", "service_category"}
+    fields = {
+        name: rows[name] if name in rows.columns else ibis.null("string")
+        for name in FIELDS
+        if name not in apart
+    }
+    kept = {name: rows[name] for name in (PARTITION, "time", "tags", *BUCKETS)}
+    return {**fields, **kept, "cost": rows.effective_usd}
+
+
+def _total(rows: Expression, buckets: Sequence[str]) -> Expression:
+    first, *others = (rows[bucket] for bucket in buckets)
+    return sum(others, first)
+
+
+def _sign(rows: Expression) -> Expression:
+    """1 for a booking, -1 for a reversal (an odd revision)."""
+    return 1 - rows.revision % 2 * 2
+
+
+def selected(rows: Expression, selection: Selection) -> Expression:
+    period = selection.period
+    if period.since is not None:
+        rows = rows.filter(*_from(rows, period.since))
+    if period.until is not None:
+        rows = rows.filter(*_before(rows, period.until))
+    if selection.as_of is not None:
+        import ibis
+
+        booked = ibis.coalesce(rows.booked_at, rows.time)
+        rows = rows.filter(booked <= _timestamp(selection.as_of))
+    return rows
+
+
+def _from(rows: Expression, since: datetime) -> list[Expression]:
+    """Days prune partitions; midnight UTC needs no look at the time."""
+    conditions = [rows.day >= literal_date(since.astimezone(UTC).date())]
+    return conditions if _midnight(since) else [*conditions, rows.time >= _timestamp(since)]
+
+
+def _before(rows: Expression, until: datetime) -> list[Expression]:
+    day = literal_date(until.astimezone(UTC).date())
+    if _midnight(until):
+        return [rows.day < day]
+    return [rows.day <= day, rows.time < _timestamp(until)]
+
+
+def _midnight(moment: datetime) -> bool:
+    return moment.astimezone(UTC).time() == time()
+
+
+def _timestamp(moment: datetime) -> Expression:
+    import ibis
+
+    return ibis.timestamp(moment.astimezone(UTC).isoformat())
+
+
+def literal_date(day: date) -> Expression:
+    import ibis
+
+    return ibis.date(day.isoformat())
+
+
+def _unshadowed(rows: Expression) -> Expression:
+    import ibis
+
+    spans = ibis.table(
+        {"provider": "string", "account": "string", "first": "date", "last": "date",
+         "grain": "string"},
+        name=SHADOWED,
+    )  # fmt: skip
+    first, last = span(rows)
+    return rows.anti_join(
+        spans,
+        [
+            rows.describes_calls,
+            rows.provider.identical_to(spans.provider),
+            rows.account.identical_to(spans.account),
+            first == spans["first"],
+            last == spans["last"],
+            rows.grain == spans.grain,
+        ],
+    )
+
+
+def span(charges: Expression) -> tuple[Expression, Expression]:
+    """The first and the last UTC day that a charge covers."""
+    import ibis
+
+    last = (charges.until - ibis.interval(microseconds=1)).date()
+    return charges.day, ibis.greatest(charges.day, last)
+
+
+def _local(entries: Expression, name: str, clock: Offsets) -> Expression:
+    if name == "hour":
+        offset = clock.seconds(entries.time)
+        return (entries.time.epoch_seconds() + offset) // 3600 * 3600 - offset
+    day = entries.day if clock.is_utc else clock.local(entries.time).date()
+    return day if name == "day" else day.truncate({"week": "W", "month": "M"}[name])
+
+
+def _condition(entries: Expression, condition: Condition) -> Expression:
+    if condition.field in TIMES:
+        raise Refused(f"Filter by {condition.field} with --since and --until, not with --where.")
+    column = field(entries, condition.field, Offsets((), 0))
+    if condition.value is None:
+        return column.notnull() if condition.operator == "!=" else column.isnull()
+    if condition.operator == "~":
+        return _certain(column.re_search(_pattern(condition.value)))
+    equal = _certain(column == condition.value)
+    return ~equal if condition.operator == "!=" else equal
+
+
+def _certain(found: Expression) -> Expression:
+    import ibis
+
+    return ibis.coalesce(found, ibis.literal(value=False))
+
+
+def _holds(condition: Condition, value: str | None) -> bool:
+    if condition.operator == "~" and condition.value is not None:
+        return value is not None and re.search(_pattern(condition.value), value) is not None
+    return (value == condition.value) is not (condition.operator == "!=")
+
+
+def _pattern(glob: str) -> str:
+    """The glob as a regular expression that RE2, PCRE and Java read alike."""
+    parts = re.findall(r"\[!?[^\]]+\]|.", glob, re.DOTALL)
+    return f"^{''.join(map(_part, parts))}$"
+
+
+def _part(part: str) -> str:
+    if part in "*?":
+        return {"*": ".*", "?": "."}[part]
+    if len(part) > 1:
+        inside = part[1:-1].replace("\\", "\\\\")
+        return f"[^{inside[1:]}]" if inside.startswith("!") else f"[{inside}]"
+    return re.escape(part)
+
+
+def _tag(tags: Expression, name: str) -> Expression:
+    quoted = name.replace("\\", "\\\\").replace('"', '\\"')
+    return _json_text()(tags, f'$."{quoted}"')
+
+
+@cache
+def _json_text() -> Any:
+    """The engine's own reader of one value of a JSON text, which Ibis passes through by name."""
+    import ibis
+
+    @ibis.udf.scalar.builtin(name="json_extract_string", signature=(("string", "string"), "string"))
+    def json_extract_string(text, path):  # type: ignore[no-untyped-def]
+        ...
+
+    return json_extract_string
