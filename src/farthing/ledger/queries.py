@@ -93,16 +93,20 @@ def calls(selection: Selection) -> Expression:
 
 def charges(selection: Selection, *, shadowed: bool) -> Expression:
     """Charges as entries. `shadowed` leaves out the spans that a better grain describes."""
+    import ibis
+
     rows = selected(table(CHARGES), selection)
     if shadowed:
         rows = _unshadowed(rows)
+    as_billed = ibis.coalesce(rows.effective_cost, rows.billed_cost)
     entries = rows.select(
         **_columns(rows),
         grain=rows.grain,
         model=rows.model,
         service_category=rows.service_category,
         calls=rows.requests,
-        unpriced=rows.effective_usd.isnull().ifelse(_sign(rows), 0),
+        unpriced=(rows.effective_usd.isnull() & as_billed.isnull()).ifelse(_sign(rows), 0),
+        unconverted=rows.effective_usd.isnull().ifelse(as_billed, ibis.null("decimal(38,12)")),
     )
     return entries.filter(matches(entries, selection.where))
 
@@ -120,6 +124,30 @@ def sums(entries: Expression, keys: dict[str, Expression]) -> Expression:
     }
     grouped = keyed.group_by(list(keys)) if keys else keyed
     return grouped.aggregate(**totals)
+
+
+def unpriced(entries: Expression) -> Expression:
+    """Which models have rows without a price, and how many rows."""
+    rows = entries.filter(entries.cost.isnull())
+    grouped = rows.group_by("provider", "model").aggregate(rows=rows.unpriced.sum())
+    return grouped.filter(grouped.rows > 0)
+
+
+def unconverted(charges: Expression) -> Expression:
+    """What was billed in currencies that have no rate, as billed."""
+    rows = charges.filter(charges.unconverted.notnull())
+    return rows.group_by("billing_currency").aggregate(amount=rows.unconverted.sum())
+
+
+def coverage(entries: Expression, names: Sequence[str]) -> Expression:
+    """One row: the cost of the entries that have each field or tag, in the order of `names`."""
+    utc = Offsets((), 0)
+    return entries.aggregate(
+        **{
+            f"c{index}": entries.cost.sum(where=field(entries, name, utc).notnull())
+            for index, name in enumerate(names)
+        }
+    )
 
 
 def later_attempts(selection: Selection) -> Expression:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -11,7 +12,7 @@ from zoneinfo import ZoneInfo
 from farthing.domain.money import Money
 from farthing.domain.where import All
 from farthing.ledger import queries, shares
-from farthing.ledger.queries import Selection
+from farthing.ledger.queries import Expression, Selection
 from farthing.ledger.schema import CHARGES
 from farthing.ledger.shares import Sharing
 from farthing.ledger.zones import Offsets
@@ -68,19 +69,52 @@ class Spending:
             self._spread(groups, selection, dimensions, sharings, index, weights)
         return groups
 
-    def fallbacks(self, selection: Selection, dimensions: Sequence[str]) -> dict[Key, int]:
-        """Calls to add per group, beyond `Sums.calls`, for attempts that changed the group."""
-        if not queries.fetch(self.connection, queries.later_attempts(selection)):
-            return {}
+    def fallbacks(
+        self, selection: Selection, dimensions: Sequence[str]
+    ) -> tuple[int, dict[Key, int]]:
+        """Calls to add to `Sums.calls` in all and per group, where attempts changed the group."""
+        if not self._fetch(queries.later_attempts(selection)):
+            return 0, {}
         clock = self._clock(selection)
-        expression = queries.fallbacks(selection, dimensions, clock)
-        rows = queries.fetch(self.connection, expression)
-        return {self._key(dimensions, row[:-1]): row[-1] for row in rows if row[-1]}
+        (total,) = self._fetch(queries.fallbacks(selection, (), clock))
+        rows = self._fetch(queries.fallbacks(selection, dimensions, clock))
+        return total[0], {self._key(dimensions, row[:-1]): row[-1] for row in rows}
+
+    def unpriced(self, selection: Selection) -> dict[tuple[str | None, str | None], int]:
+        """Rows without a price by provider and model, the most frequent first."""
+        found: Counter[tuple[str | None, str | None]] = Counter()
+        for entries in self._entries(selection):
+            for provider, model, rows in self._fetch(queries.unpriced(entries)):
+                found[provider, model] += int(rows)
+        return dict(found.most_common())
+
+    def unconverted(self, selection: Selection) -> dict[str, Decimal]:
+        """What charges come to in each currency that has no rate, as billed."""
+        if not self.has_charges:
+            return {}
+        charges = queries.charges(selection, shadowed=True)
+        return dict(sorted(self._fetch(queries.unconverted(charges))))
+
+    def covered(self, selection: Selection, names: Sequence[str]) -> dict[str, Money]:
+        """The cost of what has each field or tag."""
+        found = dict.fromkeys(names, Money.ZERO)
+        for entries in self._entries(selection) if names else ():
+            (row,) = self._fetch(queries.coverage(entries, names))
+            for name, cost in zip(names, row, strict=True):
+                found[name] += _money(cost)
+        return found
 
     @property
     def has_charges(self) -> bool:
         charges = queries.table(CHARGES)
-        return bool(queries.fetch(self.connection, charges.select("id").limit(1)))
+        return bool(self._fetch(charges.select("id").limit(1)))
+
+    def _entries(self, selection: Selection) -> list[Expression]:
+        charges = [queries.charges(selection, shadowed=True)] if self.has_charges else []
+        return [queries.calls(selection), *charges]
+
+    def _fetch(self, expression: Expression) -> list[tuple[Any, ...]]:
+        return queries.fetch(self.connection, expression)
 
     def _spread(
         self,
@@ -123,15 +157,12 @@ class Spending:
     ) -> dict[Key, Sums]:
         """Sums by dimensions and, last in the key, the sharing that the rows fall under."""
         clock = self._clock(selection)
-        tables = [queries.calls(selection)]
-        if self.has_charges:
-            tables.append(queries.charges(selection, shadowed=True))
         groups: dict[Key, Sums] = {}
-        for entries in tables:
+        for entries in self._entries(selection):
             keys = queries.named_keys(entries, dimensions, clock)
             if sharings:
                 keys["sharing"] = queries.first_match(entries, [each.match for each in sharings])
-            for row in queries.fetch(self.connection, queries.sums(entries, keys)):
+            for row in self._fetch(queries.sums(entries, keys)):
                 values = self._key(dimensions, row)
                 last = row[len(dimensions)] if sharings else None
                 _add(

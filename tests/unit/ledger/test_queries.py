@@ -30,9 +30,10 @@ def calls(rows, *by) -> dict[Key, int]:
     grain.settle(connection, Selection())
     spending = Spending(connection, UTC_ZONE)
     counts = {key: sums.calls for key, sums in spending.by(Selection(), by).items()}
-    for key, more in spending.fallbacks(Selection(), by).items():
-        counts[key] += more
-    return counts
+    total, more = spending.fallbacks(Selection(), by)
+    for key, calls in more.items():
+        counts[key] += calls
+    return counts if by else {(): sum(counts.values()) - sum(more.values()) + total}
 
 
 def test_calls_and_charges_add_up_by_any_dimension():
