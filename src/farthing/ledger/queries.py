@@ -71,6 +71,13 @@ def table(stored: Table) -> Expression:
     return ibis.table({**columns, PARTITION: "date"}, name=stored.name)
 
 
+def held(expression: Expression, name: str) -> Expression:
+    """The table of that name, which holds what the expression gives."""
+    import ibis
+
+    return ibis.table(expression.schema(), name=name)
+
+
 def calls(selection: Selection) -> Expression:
     """Calls as entries: the columns that calls and charges share, and what each row counts."""
     import ibis
@@ -156,24 +163,34 @@ def later_attempts(selection: Selection) -> Expression:
     return rows.filter(rows.attempt > 1).select("attempt").limit(1)
 
 
-def fallbacks(selection: Selection, by: Sequence[str], clock: Offsets) -> Expression:
-    """Per group: the calls that came to it only with a second or later attempt.
+def attempts(selection: Selection, by: Sequence[str], clock: Offsets) -> Expression:
+    """Per group, the calls of several attempts: whether it saw the first, and a later one.
 
     `sums` counts a call where its first attempt is. Where another model or provider took over,
-    the call is a call of that group too; this is what to add to count distinct ids.
+    the call is a call of that group too: `fallbacks` counts those, so that calls are distinct
+    ids without the engine having to tell all ids apart.
     """
     entries = calls(selection)
     entries = entries.filter(entries.status != "refused")
     several = entries.semi_join(entries.filter(entries.attempt > 1).select("id").distinct(), "id")
-    keys = named_keys(several, by, clock)
-    keyed = several.mutate(**keys)
-    per_id = keyed.group_by([*keys, "id"]).aggregate(
-        first=keyed.sign.sum(where=keyed.attempt <= 1),
-        later=keyed.sign.sum(where=keyed.attempt > 1),
+    keyed = several.mutate(**named_keys(several, by, clock))
+    return keyed.group_by([*(f"k{index}" for index, _ in enumerate(by)), "id"]).aggregate(
+        early=keyed.sign.sum(where=keyed.attempt <= 1).fill_null(0),
+        late=keyed.sign.sum(where=keyed.attempt > 1).fill_null(0),
     )
-    only_later = per_id.filter((per_id.later > 0) & (per_id["first"].fill_null(0) <= 0))
-    grouped = only_later.group_by(list(keys)) if keys else only_later
-    return grouped.aggregate(calls=only_later.count())
+
+
+def fallbacks(attempts: Expression, keys: Sequence[str]) -> Expression:
+    """Per group, or in all without keys: the calls of which only later attempts came to it.
+
+    `attempts` may be the expression of that name or a table that holds its result.
+    """
+    per_id = attempts.group_by([*keys, "id"]).aggregate(
+        early=attempts.early.sum(), late=attempts.late.sum()
+    )
+    only_late = per_id.filter((per_id.late > 0) & (per_id.early <= 0))
+    grouped = only_late.group_by(list(keys)) if keys else only_late
+    return grouped.aggregate(calls=only_late.count())
 
 
 def named_keys(entries: Expression, by: Sequence[str], clock: Offsets) -> dict[str, Expression]:
@@ -185,7 +202,9 @@ def field(entries: Expression, name: str, clock: Offsets) -> Expression:
     if name in TIMES:
         return _local(entries, name, clock)
     column = ALIASES.get(name, name)
-    return entries[column] if column in FIELDS else _tag(entries.tags, name)
+    if column in FIELDS:
+        return entries[column]
+    return _tag(entries.tags, name.removeprefix("tag.").removeprefix("tags."))
 
 
 def label(name: str, value: Any, zone: ZoneInfo) -> str | None:

@@ -75,9 +75,13 @@ class Spending:
         """Calls to add to `Sums.calls` in all and per group, where attempts changed the group."""
         if not self._fetch(queries.later_attempts(selection)):
             return 0, {}
-        clock = self._clock(selection)
-        (total,) = self._fetch(queries.fallbacks(selection, (), clock))
-        rows = self._fetch(queries.fallbacks(selection, dimensions, clock))
+        # Held in memory, because finding them is the dear part and two questions are asked.
+        found = queries.attempts(selection, dimensions, self._clock(selection))
+        self.connection.execute(f"CREATE OR REPLACE TEMP TABLE attempts AS {queries.sql(found)}")
+        held = queries.held(found, "attempts")
+        keys = [f"k{index}" for index, _ in enumerate(dimensions)]
+        (total,) = self._fetch(queries.fallbacks(held, ()))
+        rows = self._fetch(queries.fallbacks(held, keys))
         return total[0], {self._key(dimensions, row[:-1]): row[-1] for row in rows}
 
     def unpriced(self, selection: Selection) -> dict[tuple[str | None, str | None], int]:

@@ -34,7 +34,9 @@ def percent(part: Money, whole: Money) -> str:
     if not whole:
         return "-"
     ratio = Decimal(100 * part.pico) / Decimal(whole.pico)
-    return f"{ratio:.0f}%" if abs(ratio) >= 1 or not ratio else f"{ratio:.1f}%"
+    if abs(ratio) < Decimal("0.05"):
+        return "0%"
+    return f"{ratio:.0f}%" if abs(ratio) >= 1 else f"{ratio:.1f}%"
 
 
 def change(now: Money, before: Money | None) -> str:
@@ -62,6 +64,12 @@ def sparkline(amounts: Sequence[Money]) -> str:
         return ""
     last = len(_BARS) - 1
     return "".join(_BARS[max(0, amount.pico) * last // top] for amount in amounts)
+
+
+def condensed(amounts: Sequence[Money], width: int = 31) -> list[Money]:
+    """At most `width` amounts: stretches of neighbours added up, the last one may be shorter."""
+    size = -(-len(amounts) // width) or 1
+    return [Money.sum(amounts[at : at + size]) for at in range(0, len(amounts), size)]
 
 
 def share(part: Money, whole: Money) -> str:

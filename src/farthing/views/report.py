@@ -108,7 +108,7 @@ def report(connection: DuckDBPyConnection, request: Request, settings: Settings)
     selection = request.selection
     verdict = grain.settle(connection, selection)
     sums, series, days = _sums(spending, request)
-    total = _total(sums.values(), previous)
+    total = _total(sums.values(), previous, _by_day(series.values()))
     calls, fallbacks = spending.fallbacks(selection, request.by)
     total.sums.calls += calls
     for key, more in fallbacks.items():
@@ -177,6 +177,48 @@ def rows(report: Report) -> Iterable[dict[str, Any]]:
         yield {**dict(zip(report.request.by, group.key, strict=True)), **_figures(report, group)}
 
 
+def columns(report: Report) -> list[str]:
+    """The names of a row's values, in order."""
+    return [*report.request.by, *_figures(report, report.total)]
+
+
+def notes(report: Report) -> list[str]:
+    """What the figures leave out or cannot know, each with the way to mend it."""
+    said = []
+    if report.unseen:
+        said.append(
+            f"{figures.dollars(report.unseen)} more was billed than any call tells of; it is not "
+            "in the total. See `farthing reconcile`."
+        )
+    said += _unpriced(report)
+    for currency, amount in report.unconverted.items():
+        said.append(
+            f"{amount.normalize():,f} {currency} has no rate and is not in the total. Name a file "
+            'of rates in farthing.toml: currency_rates = "rates.csv".'
+        )
+    for tag, cost in report.covered.items():
+        part = figures.percent(cost, report.total.sums.cost)
+        if cost != report.total.sums.cost:
+            said.append(f"{part} of the cost has the required tag {tag}.")
+    for provider in report.ambiguous:
+        said.append(
+            f"{provider} has several accounts and rows that name none. Import them with "
+            "--account, or their gap to the bill stays unclear."
+        )
+    return said
+
+
+def _unpriced(report: Report) -> list[str]:
+    if not report.unpriced:
+        return []
+    names = [f"{provider or '?'}/{model or '?'}" for provider, model in report.unpriced]
+    few = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")  # noqa: PLR2004
+    return [
+        f"{report.total.sums.unpriced:,} calls have no price and are not in the total ({few}). "
+        "Add a [[prices]] entry to farthing.toml, then run `farthing prices rerate`."
+    ]
+
+
 def sentence(report: Report) -> str:
     """What a finance person wants to hear first. Silent about what is not known."""
     total = report.total
@@ -242,9 +284,15 @@ def _then(previous: dict[Key, Sums] | None, key: Key, by: Sequence[str]) -> Mone
     return previous.get(key, Sums()).cost
 
 
-def _total(sums: Iterable[Sums], previous: dict[Key, Sums] | None) -> Group:
+def _total(
+    sums: Iterable[Sums], previous: dict[Key, Sums] | None, daily: tuple[Money, ...]
+) -> Group:
     before = None if previous is None else _sum(previous.values()).cost
-    return Group((), _sum(sums), before)
+    return Group((), _sum(sums), before, daily)
+
+
+def _by_day(series: Iterable[Sequence[Money]]) -> tuple[Money, ...]:
+    return tuple(map(Money.sum, zip(*series, strict=True)))
 
 
 def _sum(sums: Iterable[Sums]) -> Sums:
@@ -315,10 +363,10 @@ def _when(request: Request) -> str:
 
 
 def _direction(now: Money, before: Money) -> str:
-    if now == before:
-        return "the same as"
-    word = "up" if now > before else "down"
-    return f"{word} {figures.percent(now - before, before).lstrip('-')} on"
+    moved = figures.percent(now - before, before).lstrip("-")
+    if moved == "0%":
+        return "the same as in"
+    return f"{'up' if now > before else 'down'} {moved} on"
 
 
 def _mover(report: Report) -> str:

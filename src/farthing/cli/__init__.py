@@ -1,0 +1,1 @@
+"""The command line: `farthing …`, one file per command group."""
