@@ -56,7 +56,7 @@ def ledger(*rows: Call | Charge) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
     for table, kind in zip(TABLES, (Call, Charge), strict=True):
-        connection.execute(f"CREATE TABLE {table.name} AS {table.empty()}")
+        connection.execute(f"CREATE TEMP TABLE {table.name} AS {table.empty()}")
         _fill(connection, table, [row for row in rows if isinstance(row, kind)])
     return connection
 

@@ -84,14 +84,12 @@ def calls(selection: Selection) -> Expression:
 
     rows = selected(table(CALLS), selection)
     counted = (rows.attempt <= 1) & (rows.status != "refused")
-    entries = rows.select(
-        **_columns(rows),
-        id=rows.id,
-        attempt=rows.attempt,
+    of_calls = {"grain": ibis.literal("call"), "service_category": ibis.literal(AI_SERVICE)}
+    entries = rows.mutate(
+        **(_lacking(rows) | of_calls),
+        cost=rows.effective_usd,
         sign=_sign(rows),
-        grain=ibis.literal("call"),
         model=ibis.coalesce(rows.model, rows.model_served),
-        service_category=ibis.literal(AI_SERVICE),
         calls=counted.ifelse(_sign(rows), 0),
         unpriced=rows.effective_usd.isnull().ifelse(_sign(rows), 0),
     )
@@ -106,16 +104,38 @@ def charges(selection: Selection, *, shadowed: bool) -> Expression:
     if shadowed:
         rows = _unshadowed(rows)
     as_billed = ibis.coalesce(rows.effective_cost, rows.billed_cost)
-    entries = rows.select(
-        **_columns(rows),
-        grain=rows.grain,
-        model=rows.model,
-        service_category=rows.service_category,
+    entries = rows.mutate(
+        **_lacking(rows),
+        cost=rows.effective_usd,
         calls=rows.requests,
         unpriced=(rows.effective_usd.isnull() & as_billed.isnull()).ifelse(_sign(rows), 0),
         unconverted=rows.effective_usd.isnull().ifelse(as_billed, ibis.null("decimal(38,12)")),
     )
     return entries.filter(matches(entries, selection.where))
+
+
+# A row as others read it; `calls --jsonl` is made of these, in this order.
+LISTED = (
+    "id", "attempt", "revision", "time", "source", "grain", "provider", "account", "response_id",
+    "model", *BUCKETS, "list_usd", "contracted_usd", "effective_usd", "counterfactual_usd",
+    "reason", "price_ids", "policy_version", "arm", *SCOPE, "tags", "status", "flags",
+)  # fmt: skip
+
+
+def listed(entries: Expression) -> Expression:
+    """Single rows with the columns of LISTED, times as ISO 8601 text."""
+    import ibis
+
+    kinds = {"attempt": "int64", "counterfactual_usd": "decimal(38,12)"}
+    lacking = {
+        name: ibis.null(kinds.get(name, "string")) for name in LISTED if name not in entries.columns
+    }
+    time = entries.time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return entries.mutate(**lacking, time=time).select(*LISTED)
+
+
+def latest(entries: Expression, limit: int) -> Expression:
+    return entries.order_by(entries.time.desc()).limit(limit)
 
 
 def sums(entries: Expression, keys: dict[str, Expression]) -> Expression:
@@ -264,18 +284,11 @@ def _held(connection: DuckDBPyConnection, stored: Table) -> list[date]:
     return [day for day in found[0] if day is not None]
 
 
-def _columns(rows: Expression) -> dict[str, Expression]:
-    """The columns an entry has whatever table it is from; null where the table lacks one."""
+def _lacking(rows: Expression) -> dict[str, Expression]:
+    """The fields that a table does not have, as nulls."""
     import ibis
 
-    apart = {"grain", "model", "service_category"}
-    fields = {
-        name: rows[name] if name in rows.columns else ibis.null("string")
-        for name in FIELDS
-        if name not in apart
-    }
-    kept = {name: rows[name] for name in (PARTITION, "time", "tags", *BUCKETS)}
-    return {**fields, **kept, "cost": rows.effective_usd}
+    return {name: ibis.null("string") for name in FIELDS if name not in rows.columns}
 
 
 def _total(rows: Expression, buckets: Sequence[str]) -> Expression:
