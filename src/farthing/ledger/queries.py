@@ -177,6 +177,42 @@ def coverage(entries: Expression, names: Sequence[str]) -> Expression:
     )
 
 
+# A price that is not the standard one shows in what a row says of tier and processing.
+_TIERS = '"(batch|flex|priority|scale|fast)"'
+
+
+def compared(entries: Expression, clock: Offsets) -> Expression:
+    """What reconcile sets side by side: sums per local day, grain, model served and project."""
+    import ibis
+
+    # Kept for the charges' sake: what their SKU counted, where it counted tokens.
+    billed = {"consumed_unit": "string", "consumed_quantity": "decimal(38,12)"}
+    lacking = {
+        name: ibis.null(kind) for name, kind in billed.items() if name not in entries.columns
+    }
+    keyed = entries.mutate(
+        **lacking,
+        local=_local(entries, "day", clock),
+        served=ibis.coalesce(entries.model_served, entries.model),
+    )
+    token_unit = _certain(keyed.consumed_unit.lower() == "tokens")
+    return keyed.group_by("local", "grain", "served", "project").aggregate(
+        cost=keyed.cost.sum(),
+        calls=keyed.calls.sum(),
+        tokens=_total(keyed, BUCKETS).sum(),
+        consumed=keyed.consumed_quantity.sum(where=token_unit),
+        unpriced=keyed.unpriced.sum(),
+        recovered=keyed.calls.sum(where=keyed.status == "recovered"),
+        tiered=keyed.count(where=keyed.context.re_search(_TIERS)),
+        credit=keyed.cost.sum(where=keyed.charge_category == "Credit"),
+    )
+
+
+def billing_calls(charges: Expression) -> Expression:
+    """The charges that tell of calls, and the credits against them."""
+    return charges.filter(charges.describes_calls | _certain(charges.charge_category == "Credit"))
+
+
 def later_attempts(selection: Selection) -> Expression:
     """One row, if any call took more than one attempt."""
     rows = selected(table(CALLS), selection)
