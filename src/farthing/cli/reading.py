@@ -1,0 +1,97 @@
+"""What the reading commands share: the ledger opened, the question's options read."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from zoneinfo import ZoneInfo
+
+import typer
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+    from rich.console import Console
+
+    from farthing.config import Settings
+    from farthing.domain.period import Period
+
+Since = Annotated[
+    str | None, typer.Option(help="From when on: 30d, 12h, 2026-10, 2026-10-03, an ISO time.")
+]
+Until = Annotated[str | None, typer.Option(help="Up to, not including; written like --since.")]
+Timezone = Annotated[
+    str | None, typer.Option(help="Zone of days and of dates given, such as Europe/Berlin.")
+]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(help="field=value, field!=value, field~glob; comma = and, repeated = or."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, money as decimal strings.")]
+
+
+def folder_of(ctx: typer.Context) -> Path:
+    """The workspace folder: --workspace, else FARTHING_WORKSPACE, else ./.farthing."""
+    if isinstance(ctx.obj, Path):
+        return ctx.obj
+    return Path(os.environ.get("FARTHING_WORKSPACE", ".farthing"))
+
+
+def settings_of(ctx: typer.Context) -> Settings:
+    from farthing.config import Settings
+
+    return Settings.load(folder_of(ctx))
+
+
+@contextmanager
+def ledger_of(ctx: typer.Context) -> Iterator[DuckDBPyConnection]:
+    """The ledger as it is now, for reading."""
+    from farthing.ledger.engine import connect
+    from farthing.ledger.workspace import Workspace
+
+    connection = connect(Workspace.open(folder_of(ctx), create=False))
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def zone_of(timezone: str | None, settings: Settings) -> ZoneInfo:
+    from farthing.domain.period import zone
+
+    return zone(timezone or settings.timezone)
+
+
+def period_of(since: str | None, until: str | None, zone: ZoneInfo, now: datetime) -> Period:
+    from farthing.domain.errors import Refused
+    from farthing.domain.period import Period, moment
+
+    period = Period(
+        None if since is None else moment(since, now, zone),
+        None if until is None else moment(until, now, zone),
+    )
+    if period.since and period.until and period.since >= period.until:
+        raise Refused("--since must be before --until, which is exclusive.")
+    return period
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def print_json(value: Any) -> None:
+    json.dump(value, sys.stdout, indent=2, ensure_ascii=False)
+    sys.stdout.write("\n")
+
+
+def console() -> Console:
+    """Plain text of any width where nobody looks; colours and the window's width on a terminal."""
+    from rich.console import Console
+
+    seen = sys.stdout.isatty()
+    return Console(highlight=False, no_color=not seen or None, width=None if seen else 160)

@@ -1,0 +1,77 @@
+"""`farthing reconcile`: does the bill agree with the ledger?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from farthing.cli import reading
+from farthing.cli.reading import Json, Timezone
+
+if TYPE_CHECKING:
+    from farthing.domain.money import Money
+    from farthing.ledger.reconcile import Reconciliation
+
+
+def reconcile(
+    ctx: typer.Context,
+    provider: Annotated[str, typer.Option(help="Whose bill, such as openai.")],
+    month: Annotated[str, typer.Option(help="Which month, such as 2026-10.")],
+    account: Annotated[str | None, typer.Option(help="One account of the provider.")] = None,
+    timezone: Timezone = None,
+    as_json: Json = False,  # noqa: FBT002  how typer spells a flag
+) -> None:
+    """Compare calls, usage pages and invoice lines per day, model and project.
+
+    The difference is the invoice (else the usage page) less the ledger. Nothing is written. Ends
+    with 1 where they differ by more than rounding.
+    """
+    from farthing.domain.period import month as month_of
+    from farthing.ledger.reconcile import reconcile as compare
+    from farthing.views import reconcile as view
+
+    zone = reading.zone_of(timezone, reading.settings_of(ctx))
+    with reading.ledger_of(ctx) as ledger:
+        found = compare(ledger, provider, month_of(month, zone), zone, account)
+    for note in found.notes:
+        typer.echo(note, err=True)
+    if as_json:
+        reading.print_json(view.as_json(found))
+    else:
+        _print_text(found, view.sentence(found))
+    if any(row.differs for row in found.rows):
+        raise typer.Exit(1)
+
+
+def _print_text(found: Reconciliation, sentence: str) -> None:
+    from rich import box
+    from rich.table import Table
+
+    console = reading.console()
+    console.print(sentence, soft_wrap=True, markup=False)
+    if not found.rows:
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title in ("day", "model", "project"):
+        table.add_column(title)
+    for title in ("ledger", "usage", "invoice", "difference"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("likely reason")
+    for row in found.rows:
+        amounts = (row.ledger, row.usage, row.invoice, row.difference)
+        table.add_row(
+            row.day.isoformat(),
+            row.model or "-",
+            row.project or "-",
+            *map(_dollars, amounts),
+            row.reason or "",
+            style="red" if row.differs else "",
+        )
+    console.print(table)
+
+
+def _dollars(amount: Money | None) -> str:
+    from farthing.views import figures
+
+    return "-" if amount is None else figures.dollars(amount)

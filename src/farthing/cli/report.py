@@ -1,0 +1,158 @@
+"""`farthing report`: where the money went."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from farthing.cli import reading
+from farthing.cli.reading import Json, Since, Timezone, Until, Where
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from farthing.views.report import Group, Report
+
+
+def report(  # noqa: PLR0913  one argument per option
+    ctx: typer.Context,
+    by: Annotated[
+        str,
+        typer.Option(
+            help="Dimensions: team, project, feature, customer, environment, cost_center, key, "
+            "model, provider, account, source, grain, status, service, region, resource, session, "
+            "hour, day, week, month, or any tag."
+        ),
+    ] = "team,model",
+    since: Since = None,
+    until: Until = None,
+    timezone: Timezone = None,
+    where: Where = None,
+    as_of: Annotated[
+        str | None, typer.Option(help="As it was booked at this time: an issued statement again.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Show this many groups, the rest as one row.")
+    ] = None,
+    as_json: Json = False,  # noqa: FBT002  how typer spells a flag
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,  # noqa: FBT002
+) -> None:
+    """Show what was spent, on what and by whom.
+
+    The total is the sum of the groups, with what has no owner as a row of its own. What the
+    providers billed without a call in the ledger is shown beside it as unseen.
+    """
+    from farthing.domain.period import moment
+    from farthing.domain.where import parse_any
+    from farthing.views import report as view
+
+    settings, now = reading.settings_of(ctx), reading.now()
+    zone = reading.zone_of(timezone, settings)
+    request = view.Request(
+        by=tuple(name.strip() for name in by.split(",")),
+        zone=zone,
+        now=now,
+        period=reading.period_of(since, until, zone, now),
+        where=parse_any(where or ()),
+        as_of=None if as_of is None else moment(as_of, now, zone),
+        limit=limit,
+        daily=not (as_json or as_csv),
+    )
+    with reading.ledger_of(ctx) as ledger:
+        found = view.report(ledger, request, settings)
+    if as_json:
+        reading.print_json(view.as_json(found))
+    elif as_csv:
+        _print_csv(found)
+    else:
+        _print_text(found)
+
+
+def _print_csv(report: Report) -> None:
+    from farthing.views.report import columns, rows
+
+    writer = csv.DictWriter(sys.stdout, columns(report), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows(report))
+
+
+def _print_text(report: Report) -> None:
+    from farthing.views.report import notes, sentence
+
+    console = reading.console()
+    console.print(sentence(report), soft_wrap=True, markup=False)
+    if report.groups:
+        console.print(_table(report))
+    for note in notes(report):
+        console.print(note, style="yellow", soft_wrap=True, markup=False)
+
+
+def _table(report: Report) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    compared = report.total.previous is not None
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in report.request.by:
+        table.add_column(name)
+    for title in _titles(compared=compared):
+        table.add_column(title, justify="left" if title == "by day" else "right", no_wrap=True)
+    for group in report.shown:
+        unknown = all(value is None for value in group.key)
+        table.add_row(
+            *_names(report, group),
+            *_figures(report, group, compared=compared),
+            style="bright_black" if unknown else "",
+        )
+    _add_rest(table, report, compared=compared)
+    return table
+
+
+def _add_rest(table: Table, report: Report, *, compared: bool) -> None:
+    from farthing.views import figures
+
+    blank = [""] * (len(report.request.by) - 1)
+    if report.folded is not None:
+        hidden = f"other ({len(report.groups) - len(report.shown)} groups)"
+        rest = _figures(report, report.folded, compared=compared)
+        table.add_row(hidden, *blank, *rest, style="bright_black")
+    # Always there, so that its absence is never mistaken for nothing being unallocated.
+    if not any(all(value is None for value in group.key) for group in report.shown):
+        part = figures.percent(report.unallocated, report.total.sums.cost)
+        amount = figures.dollars(report.unallocated)
+        label = "of which unallocated" if report.unallocated else "unallocated"
+        table.add_row(label, *blank, amount, part, style="bright_black")
+    table.add_section()
+    table.add_row("total", *blank, *_figures(report, report.total, compared=compared), style="bold")
+
+
+def _titles(*, compared: bool) -> list[str]:
+    change = ["change"] if compared else []
+    return ["cost", "share", *change, "by day", "calls", "tokens", "$/call", "$/Mtok"]
+
+
+def _names(report: Report, group: Group) -> list[str]:
+    if all(value is None for value in group.key):
+        return ["unallocated", *[""] * (len(group.key) - 1)]
+    return ["-" if value is None else value for value in group.key]
+
+
+def _figures(report: Report, group: Group, *, compared: bool) -> list[str]:
+    from farthing.views import figures
+
+    sums = group.sums
+    tokens = sums.input_tokens + sums.output_tokens
+    call, million = figures.per(sums.cost, sums.calls), figures.per_million(sums.cost, tokens)
+    return [
+        figures.dollars(sums.cost),
+        figures.percent(sums.cost, report.total.sums.cost),
+        *([figures.change(sums.cost, group.previous)] if compared else []),
+        figures.sparkline(figures.condensed(group.daily)),
+        figures.count(sums.calls),
+        figures.count(tokens),
+        "" if call is None else figures.dollars(call),
+        "" if million is None else figures.dollars(million),
+    ]

@@ -1,0 +1,1 @@
+"""The figures and sentences that API, page and command line show alike."""
