@@ -31,34 +31,20 @@ ACCOUNTS: Final = {
 }
 
 # Calls by hour of day, UTC: people at work in Europe, users around the clock, a job at night.
-OFFICE: Final = (2, 1, 1, 1, 1, 2, 5, 11, 19, 24, 25, 23, 17, 21, 24, 22, 18, 12, 8, 6, 5, 4, 3, 2)
-ALWAYS: Final = (
-    6,
-    5,
-    4,
-    4,
-    4,
-    5,
-    7,
-    9,
-    11,
-    13,
-    14,
-    14,
-    13,
-    13,
-    14,
-    14,
-    14,
-    14,
-    15,
-    16,
-    15,
-    13,
-    10,
-    8,
+# fmt: off
+OFFICE: Final = (
+    2, 1, 1, 1, 1, 2, 5, 11, 19, 24, 25, 23,
+    17, 21, 24, 22, 18, 12, 8, 6, 5, 4, 3, 2,
 )
-NIGHTLY: Final = (0, 18, 30, 30, 18, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+ALWAYS: Final = (
+    6, 5, 4, 4, 4, 5, 7, 9, 11, 13, 14, 14,
+    13, 13, 14, 14, 14, 14, 15, 16, 15, 13, 10, 8,
+)
+NIGHTLY: Final = (
+    0, 18, 30, 30, 18, 4, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+)
+# fmt: on
 
 
 class Feature(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,19 +119,18 @@ FEATURES: Final = (
 TEAMS: Final = tuple(dict.fromkeys(feature.team for feature in FEATURES))
 PROJECTS: Final = {feature.project: feature.team for feature in FEATURES}
 
+# Names with their weights.
 CUSTOMERS: Final = (
-    "norrland",
-    "adria",
-    "kestrel",
-    "meridian",
-    "oakfield",
-    "tamar",
-    "vesper",
-    "yarrow",
+    ("norrland", 34),
+    ("adria", 21),
+    ("kestrel", 14),
+    ("meridian", 10),
+    ("oakfield", 8),
+    ("tamar", 6),
+    ("vesper", 4),
+    ("yarrow", 3),
 )
-CUSTOMER_WEIGHTS: Final = (34, 21, 14, 10, 8, 6, 4, 3)
-ENVIRONMENTS: Final = ("prod", "staging", "dev")
-ENVIRONMENT_WEIGHTS: Final = (86, 9, 5)
+ENVIRONMENTS: Final = (("prod", 86), ("staging", 9), ("dev", 5))
 
 # The feature whose agent went round in circles one night.
 LOOPING: Final = "agent"

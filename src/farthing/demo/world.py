@@ -14,9 +14,7 @@ import msgspec
 from farthing.demo.cloud import Line, lines
 from farthing.demo.company import (
     BYPASSING,
-    CUSTOMER_WEIGHTS,
     CUSTOMERS,
-    ENVIRONMENT_WEIGHTS,
     ENVIRONMENTS,
     FEATURES,
     GPT_4O_MINI,
@@ -162,8 +160,8 @@ class _Caller:
         self._start = _midnight(days[0])
         self._last = _midnight(days[-1]) + timedelta(days=1, milliseconds=-1)
         self._hours = ladder(tuple(_hourly(feature, days)))
-        self._customers = ladder(CUSTOMER_WEIGHTS)
-        self._environments = ladder(ENVIRONMENT_WEIGHTS)
+        self._customers = ladder([weight for _, weight in CUSTOMERS])
+        self._environments = ladder([weight for _, weight in ENVIRONMENTS])
 
     def calls(self, count: int) -> Iterator[Attempt]:
         left = count
@@ -188,12 +186,13 @@ class _Caller:
     def _labels(self) -> _Labels:
         dice = self._dice
         tagged = not dice.chance(_UNTAGGED)
-        customer = CUSTOMERS[dice.weighted(self._customers)] if self._feature.customers else None
-        environment = ENVIRONMENTS[dice.weighted(self._environments)]
+        customer, _ = CUSTOMERS[dice.weighted(self._customers)]
+        environment, _ = ENVIRONMENTS[dice.weighted(self._environments)]
         session, trace = f"s-{dice.hex(12)}", dice.hex(32)
         if not tagged:
             return _Labels(session, trace, None, None, tagged=False)
-        return _Labels(session, trace, customer, environment, tagged=True)
+        named = customer if self._feature.customers else None
+        return _Labels(session, trace, named, environment, tagged=True)
 
     def _usage(self, context: int) -> Usage:
         dice, feature = self._dice, self._feature
