@@ -22,6 +22,8 @@ HAIKU: Final = Model("anthropic", "claude-haiku-4-5", "claude-haiku-4-5-20251001
 FLASH: Final = Model("google", "gemini-2.5-flash", "gemini-2.5-flash")
 MODELS: Final = (GPT_4O, GPT_4O_MINI, SONNET, HAIKU, FLASH)
 
+# gen_ai.operation.name of each provider's API.
+OPERATIONS: Final = {"openai": "chat", "anthropic": "chat", "google": "generate_content"}
 # Each provider's only account; the demo's farthing.toml says so too.
 ACCOUNTS: Final = {
     "openai": "org-demo",
@@ -134,7 +136,7 @@ ENVIRONMENTS: Final = (("prod", 86), ("staging", 9), ("dev", 5))
 
 # The feature whose agent went round in circles one night.
 LOOPING: Final = "agent"
-# The project whose batch job went to the provider directly, past the gateway.
+# The project whose nightly script went to the provider directly, past the gateway.
 BYPASSING: Final = "catalogue"
 # The team that trains on rented GPUs.
 TRAINING: Final = "research"

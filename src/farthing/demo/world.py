@@ -36,7 +36,7 @@ _SHIPPED_TWICE = 5  # per mille of calls
 _RETRIED = 12
 _FAILED = 2
 _CACHE_BLOCK, _CACHE_FROM = 128, 1_024  # providers cache whole blocks of long prompts only
-_BATCH_DAYS = (9, 10, 11)  # days of the month, from 1
+_BYPASS_DAYS = (13, 14, 15)  # days of the month, from 1
 _DIGITS = "0123456789"
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -44,7 +44,7 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What to draw. The same plan gives the same world, to the byte.
 
-    `unseen`: whether a batch job went past the gateway, so that the bill exceeds the calls.
+    `unseen`: whether a job went past the gateway, so that the bill exceeds the calls.
     """
 
     seed: int = 1
@@ -81,8 +81,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
         return self.time.date()
 
 
-class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """A batch job's day at the provider: billed, but no call of it went through the gateway."""
+class Bypass(msgspec.Struct, frozen=True, kw_only=True):
+    """A day of a job that called the provider directly: billed, but nobody logged its calls."""
 
     day: date
     model: Model
@@ -98,7 +98,7 @@ class World(msgspec.Struct, frozen=True):
     days: tuple[date, ...]
     attempts: tuple[Attempt, ...]
     loop_session: str
-    batches: tuple[Batch, ...]
+    bypasses: tuple[Bypass, ...]
     cloud: tuple[Line, ...]
 
     @property
@@ -118,9 +118,9 @@ def build(plan: Plan) -> World:
     for feature, count in _shares(plan.calls - looping):
         attempts += _Caller(plan.seed, feature, days).calls(count)
     attempts.sort(key=lambda attempt: (attempt.time, attempt.id, attempt.attempt))
-    batches = tuple(_batches(plan, days)) if plan.unseen else ()
+    bypasses = tuple(_bypasses(plan, days)) if plan.unseen else ()
     return World(
-        plan, days, tuple(attempts), loop[0].session_id, batches, tuple(lines(plan.seed, days))
+        plan, days, tuple(attempts), loop[0].session_id, bypasses, tuple(lines(plan.seed, days))
     )
 
 
@@ -287,12 +287,12 @@ def _loop(seed: int, days: tuple[date, ...], count: int) -> list[Attempt]:
     return calls
 
 
-def _batches(plan: Plan, days: tuple[date, ...]) -> Iterator[Batch]:
-    """A nightly batch job, sent to the provider with a key of its own for three days."""
-    dice = Dice(plan.seed, "batch")
-    for day in (days[number - 1] for number in _BATCH_DAYS):
+def _bypasses(plan: Plan, days: tuple[date, ...]) -> Iterator[Bypass]:
+    """A nightly script that used a key of its own, not the gateway's, for three days."""
+    dice = Dice(plan.seed, "bypass")
+    for day in (days[number - 1] for number in _BYPASS_DAYS):
         requests = plan.calls * dice.between(45, 60) // 1000
-        yield Batch(
+        yield Bypass(
             day=day,
             model=GPT_4O_MINI,
             project=BYPASSING,
