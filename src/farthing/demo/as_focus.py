@@ -18,7 +18,8 @@ from farthing.demo.world import World
 from farthing.domain.money import Money
 from farthing.prices.book import Book
 
-# FOCUS 1.2, "Cost and Usage", without the columns of commitments, reservations and foreign money.
+# FOCUS 1.2, "Cost and Usage", without the columns of commitments, reservations and foreign money;
+# with x_Model, as in farthing's own export, because no column of FOCUS names a model.
 COLUMNS: Final = (
     *("BillingAccountId", "BillingAccountName", "BillingAccountType", "BillingCurrency"),
     *("BillingPeriodStart", "BillingPeriodEnd", "InvoiceId", "InvoiceIssuerName"),
@@ -31,7 +32,7 @@ COLUMNS: Final = (
     *("AvailabilityZone", "RegionId", "RegionName"),
     *("ResourceId", "ResourceName", "ResourceType"),
     *("ServiceCategory", "ServiceName", "ServiceSubcategory"),
-    *("SkuId", "SkuMeter", "SkuPriceDetails", "SkuPriceId", "Tags"),
+    *("SkuId", "SkuMeter", "SkuPriceDetails", "SkuPriceId", "Tags", "x_Model"),
 )
 _METERS: Final = (
     ("input tokens", ("input_fresh",)),
@@ -105,6 +106,7 @@ def _model(item: Item, rates: Rates, days: tuple[date, ...]) -> Iterator[Row]:
                 "SubAccountId": item.project,
                 "SubAccountName": item.project,
                 "SubAccountType": "Project" if item.project else None,
+                "x_Model": model,
                 "Tags": _json({"project": item.project} if item.project else {}),
             }
 

@@ -1,7 +1,7 @@
 """Tell the month as an application's own logs would: response bodies, and a plain call log.
 
-Bodies are JSON lines `{"provider", "api_flavor", "time", "body"}` of answered calls; the CSV has
-every attempt with whom it was for. Lines that were shipped twice stand twice in both.
+Bodies are JSON lines `{"provider", "api_flavor", "time", "body"}`; the CSV says whom a call was
+for. Both have the answered calls only, and lines that were shipped twice stand twice in both.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from farthing.demo.world import Attempt, World
 
 _WORDS: Final = "(text not kept)"
 _COLUMNS: Final = (
-    *("time", "provider", "model", "model_served", "response_id", "status"),
+    *("time", "provider", "model", "model_served", "response_id"),
     *("input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens"),
     *("latency_ms", "team", "project", "feature", "customer", "environment", "key"),
     *("session_id", "trace_id"),
@@ -27,8 +27,8 @@ _COLUMNS: Final = (
 
 def files(world: World) -> Iterator[tuple[str, bytes]]:
     """Names and contents, to be compressed."""
-    yield "bodies.jsonl.gz", b"".join(_body_lines(world))
-    yield "calls.csv.gz", _csv(world)
+    yield "logs/bodies.jsonl.gz", b"".join(_body_lines(world))
+    yield "logs/calls.csv.gz", _csv(world)
 
 
 def body(attempt: Attempt) -> dict[str, Any]:
@@ -137,17 +137,16 @@ def _csv(world: World) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)
-    for attempt in world.attempts:
+    for attempt in world.answered:
         writer.writerows([_row(attempt)] * attempt.shipped)
     return text.getvalue().encode()
 
 
 def _row(attempt: Attempt) -> tuple[Any, ...]:
     usage, model = attempt.usage, attempt.model
-    answered = attempt.status == "ok"
     return (
         *(attempt.time.isoformat(timespec="milliseconds"), model.provider, model.asked),
-        *(model.served if answered else None, attempt.response_id, attempt.status),
+        *(model.served, attempt.response_id),
         *(usage.input_tokens, usage.cache_read, usage.cache_write_short),
         *(usage.output_tokens, usage.reasoning, attempt.latency_ms),
         *(attempt.team, attempt.project, attempt.feature, attempt.customer),
