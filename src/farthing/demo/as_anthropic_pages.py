@@ -1,4 +1,4 @@
-"""Tell the month as Anthropic's usage and cost reports would: pages of daily buckets.
+"""Tell the month as Anthropic's usage and cost reports would: daily buckets.
 
 `GET /v1/organizations/usage_report/messages`, grouped by workspace, model, service tier and
 context window, and `/v1/organizations/cost_report`, by workspace and description; its amounts
@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from farthing.demo.bill import Item, Rates, items
-from farthing.demo.pages import by_day, encode, pages
+from farthing.demo.pages import encode, page
 from farthing.demo.world import World
 from farthing.domain.money import Money
 from farthing.prices.book import Book
@@ -38,14 +38,13 @@ _TOKEN_TYPES = (
 
 
 def files(world: World, book: Book) -> Iterator[tuple[str, bytes]]:
-    """Names and contents of the pages, one answer of the API each."""
+    """Names and contents: one answer of each API, with the whole month on one page."""
     counted = items(world, "anthropic")
     rates = Rates(book, world.days[0])
-    usage = by_day(world.days, counted, _usage)
-    costs = by_day(world.days, counted, lambda item: _costs(item, rates))
-    for name, results in (("usage-report", usage), ("cost-report", costs)):
-        for file, page in pages(f"anthropic/{name}", world.days, _bucket, results):
-            yield file, encode(page)
+    usage = page(world.days, counted, _usage, _bucket)
+    costs = page(world.days, counted, lambda item: _costs(item, rates), _bucket)
+    yield "anthropic/usage-report.json", encode(usage)
+    yield "anthropic/cost-report.json", encode(costs)
 
 
 def _bucket(day: date, results: list[dict[str, Any]]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Tell the month as OpenAI's usage and cost APIs would: pages of daily buckets.
+"""Tell the month as OpenAI's usage and cost APIs would: daily buckets.
 
 `GET /v1/organization/usage/completions` and `/v1/organization/costs`, grouped by project and
 model, or project and line item. Shapes as in `openai.types.admin.organization`.
@@ -12,21 +12,20 @@ from decimal import Decimal
 from typing import Any
 
 from farthing.demo.bill import Item, Rates, items
-from farthing.demo.pages import by_day, encode, pages
+from farthing.demo.pages import encode, page
 from farthing.demo.world import World
 from farthing.domain.money import Money
 from farthing.prices.book import Book
 
 
 def files(world: World, book: Book) -> Iterator[tuple[str, bytes]]:
-    """Names and contents of the pages, one answer of the API each."""
+    """Names and contents: one answer of each API, with the whole month on one page."""
     counted = items(world, "openai")
     rates = Rates(book, world.days[0])
-    usage = by_day(world.days, counted, _usage)
-    costs = by_day(world.days, counted, lambda item: _costs(item, rates))
-    for name, results in (("usage-completions", usage), ("costs", costs)):
-        for file, page in pages(f"openai/{name}", world.days, _bucket, results):
-            yield file, encode({"object": "page", **page})
+    usage = page(world.days, counted, _usage, _bucket)
+    costs = page(world.days, counted, lambda item: _costs(item, rates), _bucket)
+    yield "openai/usage-completions.json", encode({"object": "page", **usage})
+    yield "openai/costs.json", encode({"object": "page", **costs})
 
 
 def _bucket(day: date, results: list[dict[str, Any]]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ import msgspec
 from farthing.demo.company import OPERATIONS
 from farthing.demo.world import Attempt, World
 
+_DAYS_A_FILE = 7
 _SPANS_A_LINE = 64
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _PROVIDERS: Final = {"openai": "openai", "anthropic": "anthropic", "google": "gcp.gemini"}
@@ -27,13 +28,20 @@ _CLIENT, _ERROR = 3, 2  # SpanKind, StatusCode
 
 
 def files(world: World) -> Iterator[tuple[str, bytes]]:
-    """Names and contents, one file a day, to be compressed."""
-    by_day: dict[date, list[Attempt]] = {day: [] for day in world.days}
+    """Names and contents, a file for every seven days, to be compressed."""
+    for start in range(0, len(world.days), _DAYS_A_FILE):
+        days = world.days[start : start + _DAYS_A_FILE]
+        yield f"spans/{days[0]}.jsonl.gz", b"".join(_days(world, set(days)))
+
+
+def _days(world: World, days: set[date]) -> Iterator[bytes]:
+    by_day: dict[date, list[Attempt]] = {day: [] for day in sorted(days)}
     for attempt in world.attempts:
-        by_day[attempt.day].append(attempt)
-    for day, attempts in by_day.items():
+        if attempt.day in days:
+            by_day[attempt.day].append(attempt)
+    for attempts in by_day.values():
         again = [attempt for attempt in attempts if attempt.shipped > 1]
-        yield f"spans/{day}.jsonl.gz", b"".join(_lines([*attempts, *again]))
+        yield from _lines([*attempts, *again])
 
 
 def _lines(attempts: Sequence[Attempt]) -> Iterator[bytes]:
