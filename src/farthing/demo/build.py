@@ -18,7 +18,7 @@ import msgspec
 from farthing.config import FILE, Settings
 from farthing.demo import as_anthropic_pages, as_focus, as_log, as_openai_pages, as_spans, settings
 from farthing.demo.bill import unseen
-from farthing.demo.world import Plan, World, build
+from farthing.demo.world import Plan, World, build, days_of
 from farthing.domain.errors import BadInput, DiskFull, Refused
 from farthing.domain.money import Money
 from farthing.ledger.durable import is_disk_full, replace_text
@@ -60,7 +60,8 @@ def wanted(
 ) -> Plan:
     """What was asked for, else what is there already, else the last full month before `today`.
 
-    Refuses a folder with something else in it, and another plan than the one that is there.
+    Refuses a folder with something else in it, another plan than the one that is there, and a
+    month that is not over: calls in the future would be quarantined.
     """
     there = _mark(root)
     before = today.replace(day=1) - timedelta(days=1)
@@ -71,6 +72,8 @@ def wanted(
         month=default.month if month is None else month,
         unseen=default.unseen,
     )
+    if days_of(plan.month)[-1] >= today:
+        raise Refused(f"{plan.month} is not over on {today}. Name an earlier month with --month.")
     if there and plan != there.plan:
         raise Refused(
             f"{root} holds the demo of {_named(there.plan)}, not of {_named(plan)}. "

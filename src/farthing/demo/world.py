@@ -111,7 +111,7 @@ def build(plan: Plan) -> World:
     """Draw the month. Refuses a month that is none, and fewer calls than show anything."""
     if plan.calls < FEWEST_CALLS:
         raise Refused(f"{plan.calls} calls show no pattern. Ask for at least {FEWEST_CALLS}.")
-    days = _days(plan.month)
+    days = days_of(plan.month)
     looping = plan.calls * _LOOP_SHARE // 1000
     loop = _loop(plan.seed, days, looping)
     attempts = list(loop)
@@ -124,7 +124,7 @@ def build(plan: Plan) -> World:
     )
 
 
-def _days(month: str) -> tuple[date, ...]:
+def days_of(month: str) -> tuple[date, ...]:
     try:
         first = date.fromisoformat(f"{month}-01")
     except ValueError as error:
