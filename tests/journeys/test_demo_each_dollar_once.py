@@ -30,7 +30,7 @@ WAYS = {
     "response bodies": ("logs/bodies.jsonl.gz",),
     "a call log": ("logs/calls.csv.gz",),
     "all together": ("gateway", "spans", *PAGES, "logs"),
-    "all together, bills first": (*PAGES, "logs", "spans"),
+    "all together, bills first": (*PAGES, "spans"),
 }
 
 
