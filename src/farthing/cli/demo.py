@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from farthing.cli import imports
 
 if TYPE_CHECKING:
     from farthing.demo.build import Built
@@ -30,36 +31,31 @@ def demo(
     trying `farthing import` on them. Running it again adds nothing. A workspace that is not a
     demo is never written to. What is planted in the month is told in docs/demo.md.
     """
+    from farthing.cli.progress import bar, nothing
     from farthing.demo.build import build_workspace, wanted
     from farthing.ledger.intake import Rim
     from farthing.registry import IMPORTERS, plugins
 
-    root = Path(context.obj or os.environ.get("FARTHING_WORKSPACE") or ".farthing")
-    today = datetime.now(UTC).date()
+    root, today = Path(context.obj), datetime.now(UTC).date()
     plan = wanted(root, today, seed=seed, calls=calls, month=month)
-    built = build_workspace(root, plan, Rim(plugins(IMPORTERS), lambda: datetime.now(UTC)))
+    with nothing() if as_json else bar() as progress:
+        rim = Rim(tuple(plugins(IMPORTERS)), lambda: datetime.now(UTC), progress)
+        built = build_workspace(root, plan, rim)
     typer.echo(json.dumps(as_record(built), indent=2) if as_json else "\n".join(said(built)))
+    for refused in built.imported.refused:
+        typer.echo(f"farthing: {refused}", err=True)
     if not as_json:
         _report(root)
     raise typer.Exit(int(bool(built.imported.quarantined or built.imported.refused)))
 
 
-def as_record(built: Built) -> dict[str, Any]:
-    done = built.imported
+def as_record(built: Built) -> dict[str, object]:
     return {
         "seed": built.plan.seed,
         "calls": built.plan.calls,
         "month": built.plan.month,
         "sources": str(built.sources),
-        "import": {
-            "rows": done.rows,
-            "added": done.added,
-            "duplicates": done.duplicates,
-            "quarantined": done.quarantined,
-            "unpriced": done.unpriced,
-            "cost_usd": f"{done.cost_usd:f}",
-            "seconds": done.seconds,
-        },
+        "import": imports.as_record(built.imported),
         "loop_session": built.loop_session,
         "loop_calls": built.loop_calls,
         "unseen_usd": str(built.unseen),
@@ -69,11 +65,15 @@ def as_record(built: Built) -> dict[str, Any]:
 def said(built: Built) -> list[str]:
     """What was done, and what to look for in it."""
     done, plan = built.imported, built.plan
-    return [
+    lines = [
         f"Demo workspace {built.sources.parent}: invented data of {plan.month}, seed {plan.seed}.",
-        f"{done.rows:,} rows of {built.sources} in {done.seconds:.1f} s: {done.added:,} added, "
-        f"{done.duplicates:,} duplicates, {done.quarantined:,} quarantined, "
-        f"{done.unpriced:,} unpriced.",
+        f"{done.added:,} rows of {built.sources} added in {done.seconds:.1f} s; "
+        f"{done.duplicates:,} were there already.",
+    ]
+    if done.quarantined or done.unpriced:
+        lines += imports.said(done)[1:]
+    return [
+        *lines,
         f"Planted: session {built.loop_session} made {built.loop_calls:,} equal calls in one "
         f"night; openai billed {built.unseen} USD for calls that nobody logged.",
         "",
