@@ -120,7 +120,7 @@ def priced(query: str, rates: Rates, *, large: bool) -> str:
         SELECT row.*, price_id, price_flags,
                {listed} AS list_usd, {contracted} AS contracted_usd
         FROM ({query}) AS row LEFT JOIN rates
-          ON {" AND ".join(["rates.number = row.pricing_key", *_bounds(rates)])}"""
+          ON {" AND ".join(["rates.number = row.pricing_key", *_bounds(rates, large=large)])}"""
 
 
 def half_even(numerator: str, denominator: int) -> str:
@@ -176,10 +176,18 @@ def _fill(connection: duckdb.DuckDBPyConnection, rates: Rates) -> None:
         connection.execute(f"INSERT INTO rates VALUES ({marks})", values)
 
 
-def _bounds(rates: Rates) -> list[str]:
+_PROMPT_OF_CALL = " + ".join(f"greatest(row.{bucket}, 0)" for bucket in BUCKETS[:4])
+# A usage page adds up many calls, so its count is no prompt's length. Anthropic's, if grouped by
+# context window, says which side of its one step the prompts were on; else they count as short.
+_PROMPT_OF_BUCKET = (
+    f"CASE {sql.json_value('row.context', 'context_window')} WHEN '200k-1M' THEN 200001 ELSE 0 END"
+)
+
+
+def _bounds(rates: Rates, *, large: bool) -> list[str]:
     """The conditions under which a rate applies; only those that some rate here has."""
     minute = "(epoch_us(row.time) // 60000000) % 1440"
-    size = " + ".join(f"greatest(row.{bucket}, 0)" for bucket in BUCKETS[:4])
+    size = _PROMPT_OF_BUCKET if large else _PROMPT_OF_CALL
     weekday = "isodow(make_timestamp(epoch_us(row.time)))"
     tests = {
         "since": "row.time >= rates.since",

@@ -1,0 +1,1 @@
+"""Seeded worlds: a company that does not exist, and what its AI would have cost."""
