@@ -6,11 +6,11 @@ import random
 from pathlib import Path
 
 import pytest
-from tests.journeys import crash
 
 from farthing.ledger import engine, journal, schema, table
 from farthing.ledger.compact import compact
 from farthing.ledger.workspace import Workspace
+from tests.journeys import crash
 
 KILLS = 20
 STEPS = ["adopted", "staged", "synced", "moved", "committed", "cleaned", "unlinked", "emptied"]

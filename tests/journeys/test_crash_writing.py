@@ -6,11 +6,10 @@ import random
 import time
 from pathlib import Path
 
-from tests.journeys import crash
-
 from farthing.ledger import engine, journal
 from farthing.ledger.compact import compact
 from farthing.ledger.workspace import Workspace
+from tests.journeys import crash
 
 KILLS = 20
 

@@ -6,7 +6,6 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from tests.unit.ledger.calls import CENT, call, name, seen
 
 from farthing.domain.errors import Unavailable
 from farthing.domain.money import Money
@@ -14,6 +13,7 @@ from farthing.ledger import engine, journal, scan, schema, table
 from farthing.ledger.compact import Compacted, compact
 from farthing.ledger.journal import Journal
 from farthing.ledger.workspace import Workspace
+from tests.unit.ledger.calls import CENT, call, name, seen
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.ledgers import NOON, call, charge, ledger
 
 from farthing.domain.call import GRAINS
 from farthing.domain.money import Money
@@ -13,6 +12,7 @@ from farthing.ledger import grain
 from farthing.ledger.grain import Evidence, judge
 from farthing.ledger.queries import EVERYTHING, Selection
 from farthing.ledger.spend import Spending
+from tests.ledgers import NOON, call, charge, ledger
 
 DAY = datetime(2026, 10, 3, tzinfo=UTC)
 

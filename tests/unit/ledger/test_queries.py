@@ -2,7 +2,6 @@ from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from tests.ledgers import NOON, call, charge, ledger, new_id
 
 from farthing.domain.errors import Refused
 from farthing.domain.money import Money
@@ -12,6 +11,7 @@ from farthing.ledger import grain, queries
 from farthing.ledger.queries import EVERYTHING, Selection
 from farthing.ledger.spend import Key, Spending
 from farthing.ledger.zones import Offsets, offsets
+from tests.ledgers import NOON, call, charge, ledger, new_id
 
 UTC_ZONE = ZoneInfo("UTC")
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -2,12 +2,11 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from tests.ledgers import NOON, call, charge, ledger
-
 from farthing.domain.money import Money
 from farthing.domain.period import month
 from farthing.ledger.reconcile import Reconciliation, reconcile
 from farthing.views.reconcile import as_json, sentence
+from tests.ledgers import NOON, call, charge, ledger
 
 UTC_ZONE = ZoneInfo("UTC")
 DAY = datetime(2026, 10, 3, tzinfo=UTC)

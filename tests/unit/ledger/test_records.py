@@ -8,11 +8,11 @@ import msgspec
 import pytest
 from hypothesis import given as any_of
 from hypothesis import strategies as st
-from tests.sources import Bytes
 
 from farthing.domain.errors import BadInput
 from farthing.ledger.draft import Problem
 from farthing.ledger.records import Record, csv_records, is_csv, json_records, names
+from tests.sources import Bytes
 
 
 def read(content: str | bytes, inside: tuple[str, ...] = ()) -> list[Record | Problem]:

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.unit.ledger.calls import CENT, call
 
 from farthing.domain.call import Call
 from farthing.domain.money import Money
@@ -22,6 +21,7 @@ from farthing.ledger import engine, rollup, schema, table
 from farthing.ledger.compact import compact
 from farthing.ledger.journal import Journal
 from farthing.ledger.workspace import Workspace
+from tests.unit.ledger.calls import CENT, call
 
 MONEY = ("list_usd", "contracted_usd", "effective_usd", "counterfactual_usd")
 SUMS = ("calls", "rows", "unpriced", *BUCKETS, *MONEY)

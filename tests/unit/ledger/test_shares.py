@@ -3,7 +3,6 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.ledgers import call, charge, ledger
 
 from farthing.config import Split
 from farthing.domain.errors import Refused
@@ -13,6 +12,7 @@ from farthing.ledger import grain, shares
 from farthing.ledger.queries import Selection
 from farthing.ledger.shares import Sharing
 from farthing.ledger.spend import Spending
+from tests.ledgers import call, charge, ledger
 
 ROWS = [
     call("3", team="search", model="a"),

@@ -2,12 +2,12 @@ import tracemalloc
 from datetime import timedelta
 
 import msgspec
-from tests.ledgers import NOON, call, charge, ledger
 
 from farthing.domain.money import Money
 from farthing.domain.where import parse_any
 from farthing.ledger.queries import Selection
 from farthing.views.calls import facts, latest, line
+from tests.ledgers import NOON, call, charge, ledger
 
 FIELDS = [
     "id", "attempt", "revision", "time", "source", "grain", "provider", "account", "response_id",

@@ -3,7 +3,6 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
-from tests.ledgers import NOON, call, charge, ledger, new_id
 
 from farthing.config import Settings, Split
 from farthing.domain.errors import Refused
@@ -11,6 +10,7 @@ from farthing.domain.money import Money
 from farthing.domain.period import Period
 from farthing.domain.where import parse_any
 from farthing.views.report import Report, Request, as_json, report, sentence
+from tests.ledgers import NOON, call, charge, ledger, new_id
 
 NOW = datetime(2026, 10, 11, tzinfo=UTC)
 PLAIN = Settings()

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from hypothesis import given as any_of
 from hypothesis import strategies as st
-from tests.sources import source
 
 from farthing.ledger.draft import Draft, Problem
 from farthing.ledger.importer import Options
 from farthing.ledger.importers.anthropic_costs import IMPORTER as COSTS
 from farthing.ledger.importers.anthropic_costs import dollars
 from farthing.ledger.importers.anthropic_usage import IMPORTER as USAGE
+from tests.sources import source
 
 
 def report(*results: dict[str, Any]) -> str:

@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 import yaml
-from tests.sources import CASES, GOLDEN, golden, importer, source
 
 from farthing.ledger.draft import Draft, Problem
 from farthing.ledger.importer import Options
+from tests.sources import CASES, GOLDEN, golden, importer, source
 
 NAMES = sorted({case.partition("/")[0] for case in CASES})
 

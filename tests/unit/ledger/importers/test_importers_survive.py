@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given as any_of
 from hypothesis import settings
 from hypothesis import strategies as st
-from tests.sources import CASES, GOLDEN, Bytes, importer
 
 from farthing.domain.errors import BadInput
 from farthing.ledger.draft import Draft, Problem
 from farthing.ledger.importer import Options
+from tests.sources import CASES, GOLDEN, Bytes, importer
 
 ENCODER = msgspec.json.Encoder(decimal_format="string")
 ANYTHING = st.recursive(

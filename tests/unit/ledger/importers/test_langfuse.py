@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import given as any_of
 from hypothesis import strategies as st
-from tests.sources import source
 
 from farthing.ledger.draft import Draft
 from farthing.ledger.importer import Options
 from farthing.ledger.importers.langfuse import IMPORTER
+from tests.sources import source
 
 COUNTS = st.integers(0, 10**6)
 

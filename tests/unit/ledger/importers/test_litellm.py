@@ -8,11 +8,11 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.sources import source
 
 from farthing.ledger.draft import Draft, Problem
 from farthing.ledger.importer import Options
 from farthing.ledger.importers.litellm import IMPORTER
+from tests.sources import source
 
 ROW: dict[str, Any] = {
     "request_id": "chatcmpl-1",

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from hypothesis import given as any_of
 from hypothesis import strategies as st
-from tests.sources import source
 
 from farthing.ledger.draft import Draft, Problem
 from farthing.ledger.importer import Options, Source
 from farthing.ledger.importers.openai_costs import IMPORTER as COSTS
 from farthing.ledger.importers.openai_costs import LineItem, read_line_item
 from farthing.ledger.importers.openai_usage import IMPORTER as USAGE
+from tests.sources import source
 
 USED = {
     "object": "organization.usage.completions.result",

@@ -9,11 +9,11 @@ import msgspec
 import pytest
 from hypothesis import given as any_of
 from hypothesis import strategies as st
-from tests.sources import source
 
 from farthing.ledger.draft import Draft, Problem
 from farthing.ledger.importer import Options
 from farthing.ledger.importers.otlp import IMPORTER, attributes, is_call
+from tests.sources import source
 
 CHAT = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai"}
 

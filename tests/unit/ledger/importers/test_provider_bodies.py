@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.sources import source
 
 from farthing.ledger.draft import Draft, Problem
 from farthing.ledger.importer import Options
 from farthing.ledger.importers.provider_bodies import IMPORTER
+from tests.sources import source
 
 CHAT: dict[str, Any] = {
     "id": "chatcmpl-1",
