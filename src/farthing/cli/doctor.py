@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from farthing.cli.reading import folder_of
 from farthing.config import FILE, Settings
 from farthing.domain.errors import FarthingError
 from farthing.domain.period import zone
@@ -45,8 +46,7 @@ def doctor(
 
     Ends with 1 if something is wrong; a warning alone ends with 0.
     """
-    chosen = context.obj or os.environ.get("FARTHING_WORKSPACE") or ".farthing"
-    findings = list(examine(Path(chosen), datetime.now(UTC).date()))
+    findings = list(examine(folder_of(context), datetime.now(UTC).date()))
     if as_json:
         typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:

@@ -7,19 +7,17 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 
-from farthing.cli import demo, doctor, imports, plugins
+from farthing.cli import calls, demo, doctor, imports, plugins, prices, reconcile, report
 from farthing.domain.errors import Defect, FarthingError
-
-INTERRUPTED = 130
 
 app = typer.Typer(
     name="farthing",
     help="Know, control and cut what AI costs.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,  # plain help is there in half the time
     pretty_exceptions_enable=False,
 )
 
@@ -37,6 +35,10 @@ def farthing(
 
 
 app.command("import")(imports.import_)
+app.command()(report.report)
+app.command()(calls.calls)
+app.command()(reconcile.reconcile)
+app.add_typer(prices.app)
 app.command()(demo.demo)
 app.command()(plugins.plugins)
 app.command()(doctor.doctor)
@@ -48,15 +50,10 @@ def main() -> None:
     0 done, 1 done with findings, 2 refused, 3 unavailable, 4 a defect.
     """
     try:
-        sys.exit(app(standalone_mode=False) or 0)
+        app()
     except FarthingError as error:
         typer.echo(f"farthing: {error}", err=True)
         sys.exit(error.exit_code)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(2)
-    except (KeyboardInterrupt, click.Abort):
-        sys.exit(INTERRUPTED)
     except BrokenPipeError:
         # The reader of our output left, as `head` does; there is nobody to tell.
         sys.stderr.close()

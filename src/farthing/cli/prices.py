@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from farthing.cli.reading import folder_of
 from farthing.domain.errors import Refused
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def show(
     Units are those of genai-prices, per million. The most specific wins: cache_read_tokens are
     part of input_tokens and cost their own price instead.
     """
-    rows = listed(_workspace(context), model, provider, _day(on))
+    rows = listed(folder_of(context), model, provider, _day(on))
     if as_json:
         typer.echo(_json(rows))
     else:
@@ -75,10 +75,6 @@ def _print(model: str, rows: list[Shown]) -> None:
         dates = (row.since or "", row.until or "")
         table.add_row(row.unit, row.usd_per_million, *dates, when, row.source)
     Console().print(table)
-
-
-def _workspace(context: typer.Context) -> Path:
-    return Path(context.obj or os.environ.get("FARTHING_WORKSPACE") or ".farthing")
 
 
 def _day(text: str | None) -> date | None:

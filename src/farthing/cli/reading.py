@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,9 +36,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, money as decimal
 
 def folder_of(ctx: typer.Context) -> Path:
     """The workspace folder: --workspace, else FARTHING_WORKSPACE, else ./.farthing."""
-    if isinstance(ctx.obj, Path):
-        return ctx.obj
-    return Path(os.environ.get("FARTHING_WORKSPACE", ".farthing"))
+    # `main.farthing` sets it; a command that is tested alone has the default.
+    return ctx.obj if isinstance(ctx.obj, Path) else Path(".farthing")
 
 
 def settings_of(ctx: typer.Context) -> Settings:
