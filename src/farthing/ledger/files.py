@@ -69,11 +69,15 @@ def decoding(name: str) -> Iterator[None]:
     try:
         yield
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise BadInput(
-            name,
-            "the compressed file is cut off or damaged",
-            "Fetch it again and check it with `gzip -t` or `zstd -t`.",
-        ) from error
+        raise damaged(name) from error
+
+
+def damaged(name: str) -> BadInput:
+    return BadInput(
+        name,
+        "the compressed file is cut off or damaged",
+        "Fetch it again and check it with `gzip -t` or `zstd -t`.",
+    )
 
 
 def find(names: Sequence[str], spool: Path) -> list[File]:

@@ -43,7 +43,7 @@ from farthing.ledger import (
     table,
 )
 from farthing.ledger.draft import Draft, Problem
-from farthing.ledger.files import File, decoding, find
+from farthing.ledger.files import File, damaged, decoding, find
 from farthing.ledger.importer import Importer, Options, Query
 from farthing.ledger.recognise import importer_for
 from farthing.ledger.stored import NOT_CLEAN, Finish
@@ -321,6 +321,8 @@ class _reading:  # noqa: N801  reads as a clause: `with _reading(name)`
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         if isinstance(error, duckdb.InvalidInputException | duckdb.IOException):
             first = str(error).strip().splitlines()[0]
+            if "gzip" in first.lower() or "zstd" in first.lower():
+                raise damaged(self.name) from error
             raise BadInput(
                 self.name, f"cannot be read: {first}", "Mend the file, or force a format with --as."
             ) from error

@@ -91,11 +91,13 @@ def _physical(file: File, query: Query, records: Sequence[int]) -> dict[int, int
     with file.open() as raw:
         text = io.TextIOWrapper(raw, "utf-8-sig", errors="replace", newline="")
         reader = csv.reader(text, delimiter=query.delimiter)
-        next(reader, None)
+        header = next(reader, [])
         lines: dict[int, int] = {}
-        before = reader.line_num
-        for number, _ in enumerate(reader, 1):
-            if number in wanted:
+        number, before = 0, reader.line_num
+        for row in reader:
+            # Rows of another length were rejected before records were counted.
+            number += len(row) == len(header)
+            if number in wanted and number not in lines:
                 lines[number] = before + 1
                 if len(lines) == len(wanted):
                     break
