@@ -161,8 +161,11 @@ class _Import:
         identified = identity.identified(self._priced(rows, rates, into), source, present)
         count = None
         if identity.is_known(into, self.connection):
-            count, since, until = span(self.connection, rows)
-            identified = identity.unknown(identified, into, since, until)
+            reach = span(self.connection, rows, present)
+            if reach.repeats:
+                return False
+            count = reach.rows
+            identified = identity.unknown(identified, into, reach.since, reach.until)
         quarantine.rejects(self.connection)
         try:
             added = self._store(source, into, identified, rates, types, marked=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from farthing.ledger import pricing
+from farthing.ledger import identity, pricing
 
 SAMPLE_ROWS = 50_000
 
@@ -49,13 +49,25 @@ def survey(connection: duckdb.DuckDBPyConnection, rows: str, present: frozenset[
     )
 
 
-def span(connection: duckdb.DuckDBPyConnection, rows: str) -> tuple[int, str | None, str | None]:
-    """How many rows, and their first and last moment: much cheaper than a whole survey."""
-    found = connection.execute(
-        f"SELECT count(*), min(time)::VARCHAR, max(time)::VARCHAR FROM ({rows})"
-    ).fetchone()
+@dataclass(frozen=True, slots=True)
+class Span:
+    """How far a source reaches. `repeats`: it may hold equal rows that have no id of their own."""
+
+    rows: int
+    since: str | None
+    until: str | None
+    repeats: bool
+
+
+def span(connection: duckdb.DuckDBPyConnection, rows: str, present: frozenset[str]) -> Span:
+    """Measure checked rows: much cheaper than a whole survey."""
+    nameless = f"NOT ({identity.has_own_id(present)})"
+    found = connection.execute(f"""
+        SELECT count(*), min(time)::VARCHAR, max(time)::VARCHAR, count_if({nameless})
+               > count(DISTINCT CASE WHEN {nameless} THEN {identity.fingerprint(present)} END)
+        FROM ({rows})""").fetchone()
     assert found is not None
-    return found[0], found[1], found[2]
+    return Span(*found)
 
 
 def detail_units(
