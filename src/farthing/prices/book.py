@@ -20,6 +20,7 @@ from farthing.prices.rate import Rate, rate
 from farthing.prices.source import Found, Source
 from farthing.prices.tariff import DAY, Tariff, joined, split
 from farthing.prices.units import ATTO_PER_PICO
+from farthing.registry import PRICE_SOURCES, plugins
 
 NOBODY: Mapping[str, str] = {}
 BEFORE_FIRST_PRICE = "before_first_price"
@@ -79,15 +80,14 @@ class Book:
 
     @classmethod
     def load(cls, workspace: Path | str) -> Book:
-        """The shipped prices with the user's own over them; a folder without a config is fine."""
+        """The price lists with the user's own over them; a folder without a config is fine."""
         from farthing.prices.gaps import GAPS
-        from farthing.prices.sources.genai_prices import SOURCE
 
         settings = Settings.load(Path(workspace))
         contracts = own_prices.read(settings.prices, settings.path or Path(FILE))
         accounts = settings.providers.items()
         priced_as = {name: told.priced_as for name, told in accounts if told.priced_as}
-        return cls(SOURCE, contracts, GAPS, priced_as)
+        return cls(_price_lists(), contracts, GAPS, priced_as)
 
     def price(
         self,
@@ -317,6 +317,15 @@ class _Sum:
             if count > 0:
                 total += max(count, self.minimums.get(unit, 0)) * each
         return total
+
+
+def _price_lists() -> Source:
+    """What other packages bring comes before what is shipped: it was installed on purpose."""
+    from farthing.prices.chain import Chain
+    from farthing.prices.sources.genai_prices import SOURCE
+
+    brought = tuple(source for source in plugins(PRICE_SOURCES) if source is not SOURCE)
+    return Chain((*brought, SOURCE)) if brought else SOURCE
 
 
 def _moment(on: date | datetime) -> datetime:
