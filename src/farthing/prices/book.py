@@ -18,13 +18,18 @@ from farthing.prices.contracts import Contract
 from farthing.prices.gap import Asked, Gap
 from farthing.prices.rate import Rate, rate
 from farthing.prices.source import Found, Source
-from farthing.prices.tariff import DAY, Tariff, joined, split
+from farthing.prices.tariff import (
+    BEFORE_FIRST_PRICE,
+    CONTEXT_NOT_PRICED,
+    DAY,
+    Tariff,
+    joined,
+    split,
+)
 from farthing.prices.units import ATTO_PER_PICO
 from farthing.registry import PRICE_SOURCES, plugins
 
 NOBODY: Mapping[str, str] = {}
-BEFORE_FIRST_PRICE = "before_first_price"
-CONTEXT_NOT_PRICED = "context_not_priced"
 # Context keys that mean another price, and the values that mean the usual one.
 TIERS = frozenset({"service_tier", "processing", "speed"})
 STANDARD = frozenset({"standard", "default", "auto", "on_demand", "sync"})
