@@ -29,6 +29,7 @@ from farthing.prices.tariff import (
 from farthing.prices.units import ATTO_PER_PICO
 from farthing.registry import PRICE_SOURCES, plugins
 
+MANY = 100_000  # callers whose contracts are remembered
 NOBODY: Mapping[str, str] = {}
 # Context keys that mean another price, and the values that mean the usual one.
 TIERS = frozenset({"service_tier", "processing", "speed"})
@@ -81,6 +82,7 @@ class Book:
         self.contracts = contracts
         self._rates: dict[_Question, tuple[Rate, ...] | Unpriced] = {}
         self._compiled: dict[_Question, tuple[_Charge, ...] | Unpriced] = {}
+        self._claims: dict[tuple[str | None, str | None], _Claims] = {}
         self._candidates: dict[tuple[str | None, str | None], tuple[Contract, ...]] = {}
 
     @classmethod
@@ -113,7 +115,7 @@ class Book:
         if isinstance(charges, Unpriced):
             return charges
         for charge in charges:
-            if charge.anytime or charge.applies(when, usage):
+            if charge.always or charge.applies(when, usage):
                 return charge.of(usage)
         return Unpriced("no_price_then")
 
@@ -184,10 +186,11 @@ class Book:
     def _contract(
         self, provider: str | None, model: str | None, who: Mapping[str, str], when: datetime
     ) -> int:
-        for contract in self.contracts_for(provider, model):
-            if contract.applies(who, when):
-                return contract.number
-        return 0
+        names = (provider, model)
+        claims = self._claims.get(names)
+        if claims is None:
+            claims = self._claims[names] = _Claims(self.contracts_for(provider, model))
+        return claims.first(who, when)
 
     def _find(self, provider: str | None, model: str | None) -> Found | None:
         whose = self._priced_as.get(provider, provider) if provider else provider
@@ -257,38 +260,80 @@ _Question = tuple[str | None, str | None, tuple[tuple[str, str], ...], int]
 _COUNTS = attrgetter(*BUCKETS)
 
 
+class _Claims:
+    """The contracts over one model, and which of them hold for whom: globs are asked once."""
+
+    __slots__ = ("contracts", "fields", "known")
+
+    def __init__(self, contracts: tuple[Contract, ...]) -> None:
+        self.contracts = contracts
+        self.fields = tuple(dict.fromkeys(field for c in contracts for field in c.who))
+        self.known: dict[tuple[str | None, ...], tuple[Contract, ...]] = {}
+
+    def first(self, who: Mapping[str, str], when: datetime) -> int:
+        asked = tuple([who.get(field) for field in self.fields])
+        holding = self.known.get(asked)
+        if holding is None:
+            if len(self.known) >= MANY:
+                self.known.clear()
+            holding = tuple(c for c in self.contracts if c.is_for(who))
+            self.known[asked] = holding
+        return next((c.number for c in holding if c.holds(when)), 0)
+
+
 class _Charge:
     """One Rate, unrolled for speed: a charge is a dozen multiplications of whole numbers."""
 
-    __slots__ = ("anytime", "contracted", "extras", "flags", "ids", "listed", "rate", "same")
+    __slots__ = (
+        "always",
+        "at_list",
+        "contracted",
+        "flags",
+        "ids",
+        "listed",
+        "rate",
+        "since",
+        "sized",
+        "timed",
+        "until",
+    )
 
     def __init__(self, row: Rate) -> None:
         self.rate = row
         self.listed = _Sum(row.list, row.minimums)
         self.contracted = _Sum(row.contracted, row.minimums)
-        self.same = row.list == row.contracted
+        self.at_list = row.list == row.contracted
         self.ids, self.flags = (row.price_id,), row.flags
-        bounds = (row.since, row.until, row.from_minute, row.weekdays, row.above, row.upto)
-        self.anytime = all(bound is None for bound in bounds)
+        self.since, self.until = row.since, row.until
+        self.timed = row.from_minute is not None or row.weekdays is not None
+        self.sized = row.above is not None or row.upto is not None
+        dated = row.since is not None or row.until is not None
+        self.always = not (dated or self.timed or self.sized)
 
     def applies(self, when: datetime, usage: Usage) -> bool:
-        row = self.rate
-        if (row.since and when < row.since) or (row.until and when >= row.until):
+        since, until = self.since, self.until
+        if (since is not None and when < since) or (until is not None and when >= until):
             return False
-        minute = when.hour * 60 + when.minute
-        if not (row.from_minute or 0) <= minute < (row.to_minute or DAY):
-            return False
-        if row.weekdays is not None and when.isoweekday() not in row.weekdays:
-            return False
-        if row.above is None and row.upto is None:
-            return True
-        total = sum(max(getattr(usage, bucket), 0) for bucket in INPUT_BUCKETS)
-        return (row.above is None or total > row.above) and (row.upto is None or total <= row.upto)
+        return (not self.timed or self._in_hours(when)) and (not self.sized or self._fits(usage))
 
     def of(self, usage: Usage) -> Priced:
         listed = self.listed.of(usage)
-        contracted = listed if self.same else self.contracted.of(usage)
+        contracted = listed if self.at_list else self.contracted.of(usage)
         return Priced(listed, contracted, contracted, self.ids, self.flags)
+
+    def _in_hours(self, when: datetime) -> bool:
+        row = self.rate
+        minute = when.hour * 60 + when.minute
+        if not (row.from_minute or 0) <= minute < (row.to_minute or DAY):
+            return False
+        return row.weekdays is None or when.isoweekday() in row.weekdays
+
+    def _fits(self, usage: Usage) -> bool:
+        above, upto = self.rate.above, self.rate.upto
+        total = usage.input_tokens
+        if usage.suspect:
+            total = sum(max(getattr(usage, bucket), 0) for bucket in INPUT_BUCKETS)
+        return (above is None or total > above) and (upto is None or total <= upto)
 
 
 class _Sum:
@@ -317,9 +362,9 @@ class _Sum:
 
     def _details(self, counted: Mapping[str, int]) -> int:
         total = 0
-        for unit, each in self.details.items():
-            count = counted.get(unit, 0)
-            if count > 0:
+        for unit, count in counted.items():
+            each = self.details.get(unit, 0)
+            if each and count > 0:
                 total += max(count, self.minimums.get(unit, 0)) * each
         return total
 
