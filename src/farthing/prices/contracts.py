@@ -47,13 +47,17 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
             _glob(self.model, name) for name in models
         )
 
-    def applies(self, who: Mapping[str, str], when: datetime) -> bool:
-        if (self.since and when < self.since) or (self.until and when >= self.until):
-            return False
+    def is_for(self, who: Mapping[str, str]) -> bool:
+        """Whether a caller is meant: every field that the contract names is told and matches."""
         return all(
             (told := who.get(field)) is not None and fnmatchcase(told, glob)
             for field, glob in self.who.items()
         )
+
+    def holds(self, when: datetime) -> bool:
+        if self.since is not None and when < self.since:
+            return False
+        return self.until is None or when < self.until
 
     def of(self, tariff: Tariff) -> Tariff:
         """The tariff under this contract."""

@@ -23,6 +23,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     released: date | None = None
     choices: Mapping[str, frozenset[str]] = {}
+    source: str = ""  # which of several price lists knows it; set where there are several
 
 
 class Source(Protocol):

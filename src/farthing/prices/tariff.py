@@ -12,6 +12,9 @@ from farthing.domain.money import round_half_even
 from farthing.prices.units import units
 
 DAY = 24 * 60  # minutes
+# What is uncertain about a price.
+BEFORE_FIRST_PRICE = "before_first_price"
+CONTEXT_NOT_PRICED = "context_not_priced"
 
 
 class Tariff(msgspec.Struct, frozen=True, kw_only=True):

@@ -62,9 +62,9 @@ def _usage(fields: Block) -> Usage:
 
 
 def _context(fields: Block) -> dict[str, str]:
-    context = tier(fields.text("service_tier"))
-    if context.get("service_tier") == "batch":
-        context["processing"] = "batch"
+    told = fields.text("service_tier")
+    # A batch is a way of processing to price lists, not a tier.
+    context = {"processing": "batch"} if told == "batch" else tier(told)
     if speed := fields.text("speed"):
         context["speed"] = speed
     if (geo := fields.text("inference_geo")) and geo not in _ANYWHERE:

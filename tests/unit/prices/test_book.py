@@ -112,6 +112,15 @@ def test_a_context_that_nobody_prices_is_flagged():
         assert BOOK.price("mistral", "mistral-large", MILLION, ON, usual).flags == ()
 
 
+def test_a_batch_before_its_rate_was_known_is_charged_as_usual_and_flagged():
+    """genai-prices knows OpenAI's batch rates since 2026-10-14."""
+    context = {"processing": "batch"}
+    before = BOOK.price("openai", "gpt-4o", MILLION, date(2026, 10, 13), context)
+    since = BOOK.price("openai", "gpt-4o", MILLION, date(2026, 10, 14), context)
+    assert (before.list, before.flags) == (Money.of("2.5"), ("context_not_priced",))
+    assert (since.list, since.flags) == (Money.of("1.25"), ())
+
+
 def test_a_model_used_before_its_release_is_flagged():
     early = BOOK.price("openai", "gpt-4o-2024-11-20", MILLION, date(2024, 11, 19))
     later = BOOK.price("openai", "gpt-4o-2024-11-20", MILLION, date(2024, 11, 20))

@@ -176,7 +176,6 @@ def test_anthropic_counts_cached_tokens_beside_the_input(flavor):
     assert reading.usage == Usage(100, 2000, 200, 300, 50, 30, {"web_searches": 2})
     assert reading.provider == "anthropic"
     assert reading.context == {
-        "service_tier": "batch",
         "processing": "batch",
         "speed": "fast",
         "inference_geo": "us",

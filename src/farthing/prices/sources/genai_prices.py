@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from farthing.prices.names import NO_PROVIDER, provider_of, spellings
 from farthing.prices.source import Found
-from farthing.prices.tariff import DAY, Tariff
+from farthing.prices.tariff import CONTEXT_NOT_PRICED, DAY, Tariff
 from farthing.prices.units import by_price_key
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class GenaiPrices:
         return match.id if match else None
 
     def tariffs(self, found: Found, context: Mapping[str, str]) -> tuple[Tariff, ...]:
-        info = _info(found.owner, found.model)
+        info, asked = _info(found.owner, found.model), _context(found, context)
         least = _GROQ_LEAST_SECONDS if _least_ten_seconds(found) else {}
         return tuple(
             Tariff(
@@ -63,12 +63,12 @@ class GenaiPrices:
                 above=above,
                 upto=upto,
                 minimums=least,
+                flags=() if _knows(info, asked, moment) else (CONTEXT_NOT_PRICED,),
             )
             for since, until in _spans(_days(info))
             for first, last in pairwise(_minutes(info))
-            for above, upto, prices in _sizes(
-                info.get_prices(_moment(since, until, first), _context(found, context))
-            )
+            for moment in [_moment(since, until, first)]
+            for above, upto, prices in _sizes(info.get_prices(moment, asked))
         )
 
     def models(self) -> Iterator[Found]:
@@ -141,6 +141,21 @@ def _date_in(name: str) -> date | None:
 
 def _context(found: Found, context: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in context.items() if key in found.choices}
+
+
+def _knows(info: ModelInfo, asked: Mapping[str, str], moment: datetime) -> bool:
+    """Whether every part of a context had a rate then: a batch rate may be known since later."""
+    active = [
+        variant.when
+        for variant in info.price_variants or ()
+        if variant.constraint is None or variant.constraint.active(moment)
+    ]
+    priced_some_day = [variant.when for variant in info.price_variants or ()]
+    return all(
+        any(when.get(key) == value for when in active)
+        or not any(when.get(key) == value for when in priced_some_day)
+        for key, value in asked.items()
+    )
 
 
 def _least_ten_seconds(found: Found) -> bool:
