@@ -10,7 +10,7 @@ from typing import Annotated
 import click
 import typer
 
-from farthing.cli import demo, doctor, imports, plugins
+from farthing.cli import compact, demo, doctor, imports, plugins
 from farthing.domain.errors import Defect, FarthingError
 
 INTERRUPTED = 130
@@ -38,6 +38,7 @@ def farthing(
 
 app.command("import")(imports.import_)
 app.command()(demo.demo)
+app.command()(compact.compact)
 app.command()(plugins.plugins)
 app.command()(doctor.doctor)
 
