@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from farthing.domain.call import Call
 from farthing.domain.money import Money
-from farthing.ledger import engine, journal
+from farthing.ledger import engine, journal, rollup
 from farthing.ledger.compact import compact
 from farthing.ledger.workspace import Workspace
 
@@ -84,12 +84,16 @@ def compact_until(root: str, step: str, times: int) -> None:
         if not left:
             die()
 
-    compact(Workspace.open(root), step=watch)
+    workspace = Workspace.open(root)
+    compact(workspace, step=watch)
+    rollup.update(workspace, step=lambda done: watch(f"rollup {done}"))
 
 
 def compact_forever(root: str, stop: Event) -> None:
     while not stop.wait(0.02):
-        compact(Workspace.open(root))
+        workspace = Workspace.open(root)
+        compact(workspace)
+        rollup.update(workspace)
 
 
 def watch(root: str, stop: Event, report: Connection) -> None:
@@ -123,7 +127,11 @@ def counted(con: DuckDBPyConnection) -> dict[str, int]:
     for source, count, distinct, newest, total in rows:
         picodollars = Decimal(count * (count + 1) // 2).scaleb(-12)
         assert (distinct, int(newest, 16), total) == (count, count, picodollars), source
-    return {source: count for source, count, *_ in rows}
+    counts = {source: count for source, count, *_ in rows}
+    totals = {source: (count, total) for source, count, _, _, total in rows}
+    sums = con.sql("SELECT source, sum(rows), sum(effective_usd) FROM rollup GROUP BY source")
+    assert {source: (count, total) for source, count, total in sums.fetchall()} == totals
+    return counts
 
 
 def die() -> None:

@@ -13,11 +13,12 @@ from farthing.ledger.workspace import Workspace
 from tests.journeys import crash
 
 KILLS = 20
-STEPS = ["adopted", "staged", "synced", "moved", "committed", "cleaned", "unlinked", "emptied"]
+COMPACTION = ["adopted", "staged", "synced", "moved", "committed", "cleaned", "unlinked", "emptied"]
+ROLLUP = ["rollup moved", "rollup committed"]
 CALLS = 7
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", COMPACTION + ROLLUP)
 def test_no_kill_of_a_compactor_loses_or_doubles_a_call(tmp_path: Path, step: str) -> None:
     chance = random.Random(step)
     workspace = Workspace.open(tmp_path)

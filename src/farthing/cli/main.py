@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from farthing.cli import calls, demo, doctor, imports, plugins, prices, reconcile, report
+from farthing.cli import calls, compact, demo, doctor, imports, plugins, prices, reconcile, report
 from farthing.domain.errors import Defect, FarthingError
 
 app = typer.Typer(
@@ -39,6 +39,7 @@ app.command()(report.report)
 app.command()(calls.calls)
 app.command()(reconcile.reconcile)
 app.add_typer(prices.app)
+app.command()(compact.compact)
 app.command()(demo.demo)
 app.command()(plugins.plugins)
 app.command()(doctor.doctor)

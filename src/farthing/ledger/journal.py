@@ -24,8 +24,8 @@ from typing import Literal
 import msgspec
 
 from farthing.domain.call import Call
-from farthing.domain.errors import Defect, DiskFull, Unavailable
-from farthing.domain.money import Money
+from farthing.domain.errors import Defect, DiskFull, FarthingError, Unavailable
+from farthing.domain.money import PICO_PER_USD, Money
 from farthing.ledger.durable import is_disk_full, sync_file, sync_folders
 from farthing.ledger.workspace import Workspace, try_flock
 
@@ -83,7 +83,7 @@ class Journal:
         self._size, self._born = 0, time.monotonic()
         self._dirty = False
         self._retired: list[int] = []  # sealed, not yet on the disk
-        self._failure: OSError | Unavailable | None = None
+        self._failure: FarthingError | None = None
         self._stop = threading.Event()
         self._syncer = threading.Thread(
             target=self._sync_until_stopped, args=(sync_seconds,), name="journal-sync", daemon=True
@@ -134,6 +134,8 @@ class Journal:
             return
         self._stop.set()
         self._syncer.join()
+        with self._turn:
+            self._failure = Defect("A closed journal was written to.")
         self.sync()
         if not self._open:
             _mark_closed(self._folder)
@@ -148,10 +150,8 @@ class Journal:
 
     def _write(self, line: bytes) -> None:
         if self._failure is not None:
-            raise Unavailable(f"The disk of {self._folder} fails: {self._failure}.")
-        if self._stop.is_set():
-            raise Defect("A closed journal was written to.")
-        if self._size >= self._rotate_bytes or (self._size and self._aged()):
+            raise self._failure
+        if self._size >= self._rotate_bytes:
             with suppress(DiskFull):  # the line itself may still fit
                 self._rotate()
         _append(self._file, line, self._size, self._folder)
@@ -189,7 +189,9 @@ class Journal:
                         self.rotate()
                 if self._dirty or self._retired:
                     self.sync()
-            except (OSError, Unavailable) as error:
+            except OSError as error:
+                self._failure = Unavailable(f"The disk of {self._folder} fails: {error}.")
+            except Unavailable as error:
                 self._failure = error
 
 
@@ -271,8 +273,9 @@ class _Head(msgspec.Struct, gc=False):
 
 
 def _to_json(value: object) -> str:
-    if isinstance(value, Money):
-        return str(value)
+    if type(value) is Money:
+        # Most lines cost less than a dollar, and this is three times as fast as str().
+        return f"0.{value.pico:012d}" if 0 <= value.pico < PICO_PER_USD else str(value)
     raise NotImplementedError(f"{type(value).__name__} in a line of the journal")
 
 
@@ -289,10 +292,9 @@ _CALL = msgspec.json.Decoder(Call, dec_hook=_from_json)
 
 def _append(file: int, line: bytes, size: int, folder: Path) -> None:
     """Write a line whole, or leave the file as it was."""
-    rest = memoryview(line)
     try:
-        while rest:
-            rest = rest[os.write(file, rest) :]
+        while len(line) > (written := os.write(file, line)):
+            line = line[written:]
     except OSError as error:
         os.ftruncate(file, size)
         if is_disk_full(error):
@@ -362,7 +364,9 @@ def _open_intents(workspace: Workspace, found: list[Segment]) -> list[bytes]:
                 places[head.id, head.attempt] = file, number
             elif places:
                 places.pop((head.id, head.attempt), None)
-    return [contents[file][0].split(b"\n", number + 1)[number] for file, number in places.values()]
+    needed = {file for file, _ in places.values()}
+    lines = {file: contents[file][0].split(b"\n") for file in needed}
+    return [lines[file][number] for file, number in places.values()]
 
 
 def _recovered(intent: bytes) -> bytes:
