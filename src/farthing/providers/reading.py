@@ -151,7 +151,7 @@ def suspicions(usage: Usage) -> tuple[str, ...]:
 def _whole(value: object, where: str) -> int:
     exact = value if isinstance(value, int) and not isinstance(value, bool) else None
     # A remainder of a Decimal beyond 28 digits cannot be taken, so the size is looked at first.
-    if isinstance(value, float | Decimal) and isfinite(value) and abs(value) <= _ABSURD:
+    if isinstance(value, float | Decimal) and isfinite(value) and -_ABSURD <= value <= _ABSURD:
         exact = int(value) if value % 1 == 0 else None
     if exact is None or exact < 0 or exact > _ABSURD:
         raise BadInput(where, f"{value!r} is not a count", "It must be a whole number ≥ 0.")

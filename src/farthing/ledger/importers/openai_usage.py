@@ -98,6 +98,7 @@ def _details(said: Mapping[str, Any], meter: str) -> dict[str, int] | None:
             "cache_image_read_tokens": said.get("input_cached_image_tokens"),
             "output_audio_tokens": said.get("output_audio_tokens"),
             "output_image_tokens": said.get("output_image_tokens"),
+            "images": said.get("images"),
             "input_characters": said.get("characters"),
             "audio_seconds": said.get("seconds"),
             "web_searches": said.get("num_requests") if meter == "web_searches" else None,

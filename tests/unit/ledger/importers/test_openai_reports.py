@@ -71,8 +71,10 @@ def test_pages_in_an_array_or_one_a_line_say_the_same() -> None:
 
 
 def test_a_page_that_is_not_the_last_is_read_with_a_warning(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # A linter that other tests run in process switches off every logger that it finds.
+    monkeypatch.setattr(logging.getLogger("farthing.ledger.pages"), "disabled", False)
     with caplog.at_level(logging.WARNING):
         assert len(drafts(source(page(USED, has_more=True, next_page="page_2")))) == 1
     assert "page_2" in caplog.text
