@@ -177,6 +177,44 @@ def coverage(entries: Expression, names: Sequence[str]) -> Expression:
     )
 
 
+# What a metered line is the sum of; costs, tokens and calls follow.
+METERED = ("hour", "provider", "account", "model", *SCOPE, "tags", "price_ids")
+
+
+def metered(calls: Expression) -> Expression:
+    """Priced calls per UTC hour, account, model, scope, tags and price. See METERED."""
+    import ibis
+
+    rows = calls.filter(calls.effective_usd.notnull())
+    contracted = ibis.coalesce(rows.contracted_usd, rows.effective_usd)
+    keyed = rows.mutate(
+        hour=_local(rows, "hour", Offsets((), 0)),
+        contracted_or_effective=contracted,
+        list_or_less=ibis.coalesce(rows.list_usd, contracted),
+    )
+    return keyed.group_by(*METERED).aggregate(
+        calls=keyed.calls.sum(),
+        list_usd=keyed.list_or_less.sum(),
+        contracted_usd=keyed.contracted_or_effective.sum(),
+        effective_usd=keyed.effective_usd.sum(),
+        **{f"{bucket}_sum": keyed[bucket].sum() for bucket in BUCKETS},
+    )
+
+
+def as_charges(charges: Expression) -> Expression:
+    """Charges with all their columns, times as ISO 8601 text: `start` and `end`."""
+    form = "%Y-%m-%dT%H:%M:%SZ"
+    kept = [column.name for column in CHARGES.columns if column.sql != "TIMESTAMPTZ"]
+    return charges.select(
+        *kept, start=charges.time.strftime(form), end=charges.until.strftime(form)
+    )
+
+
+def without_price(entries: Expression) -> Expression:
+    rows = entries.filter(entries.cost.isnull())
+    return rows.aggregate(rows=rows.unpriced.sum())
+
+
 # A price that is not the standard one shows in what a row says of tier and processing.
 _TIERS = '"(batch|flex|priority|scale|fast)"'
 
