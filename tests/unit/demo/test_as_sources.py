@@ -306,10 +306,8 @@ def test_anthropic_bills_in_cents_what_the_calls_cost(closed, book, spent):
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_providers_tokens_at_its_rates_are_its_calls_costs(closed, book, spent, provider):
-    rates = Rates(book, closed.days[0])
-    total = Money.sum(
-        rates.cost(item.model, **item.tokens(*BUCKETS)) for item in items(closed, provider)
-    )
+    rates = Rates(book)
+    total = Money.sum(rates.cost(item, *BUCKETS) for item in items(closed, provider))
     assert total == spent[provider]
 
 
