@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from decimal import Decimal
@@ -34,6 +35,11 @@ def first(home):
     return farthing("demo", "--calls", "1000", "--month", "2026-09", "--json", folder=home)
 
 
+@pytest.fixture(scope="module")
+def again(first, home):
+    return farthing("demo", folder=home)
+
+
 def test_it_builds_in_the_default_workspace(first, home):
     assert (first.returncode, first.stderr) == (0, "")
     built = json.loads(first.stdout)
@@ -45,13 +51,30 @@ def test_it_builds_in_the_default_workspace(first, home):
     assert (home / ".farthing" / "farthing.toml").read_text().startswith("# A demo workspace")
 
 
-def test_running_it_again_adds_nothing_and_keeps_its_month(first, home):
-    again = farthing("demo", folder=home)
+def test_running_it_again_adds_nothing_and_keeps_its_month(first, again):
     built = json.loads(first.stdout)
     assert again.returncode == 0
     assert "invented data of 2026-09" in again.stdout
     assert "\n0 rows" in again.stdout
     assert f"session {built['loop_session']} made 65 equal calls" in again.stdout
+
+
+def test_it_ends_with_the_report(first, again, home):
+    said = again.stdout
+    told = json.loads(farthing("report", "--json", folder=home).stdout)
+    assert Decimal(told["unseen_usd"]) == Decimal(json.loads(first.stdout)["unseen_usd"])
+    assert f"${Decimal(told['total_usd']):.0f} in all" in said
+    assert {"team", "model", "unallocated", "total"} <= set(said.split())
+
+
+def test_what_it_says_to_try_next_works(first, again, home):
+    lines = again.stdout.splitlines()[-3:]
+    commands = [shlex.split(line.partition("farthing ")[2]) for line in lines]
+    assert len(commands) == 3
+    loop, bill, logs = [farthing(*command, folder=home) for command in commands]
+    assert json.loads(first.stdout)["loop_session"] in loop.stdout
+    assert "missing traffic" in bill.stdout
+    assert logs.stdout.startswith("0 rows added")
 
 
 def test_another_seed_needs_another_workspace(first, home):

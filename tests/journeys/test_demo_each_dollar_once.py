@@ -27,8 +27,7 @@ WAYS = {
     "gateway rows": ("gateway",),
     "trace spans": ("spans",),
     "usage and invoice pages": PAGES,
-    "response bodies": ("logs/bodies.jsonl.gz",),
-    "a call log": ("logs/calls.csv.gz",),
+    "response bodies and a call log": ("logs",),
     "all together": ("gateway", "spans", *PAGES, "logs"),
     "all together, bills first": (*PAGES, "spans"),
 }

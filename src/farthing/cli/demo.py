@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from farthing.cli import imports
+from farthing.cli import imports, report
 
 if TYPE_CHECKING:
     from farthing.demo.build import Built
@@ -25,7 +26,7 @@ def demo(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Build a demo workspace: a month of an invented company's AI, imported from files.
+    """Build a demo workspace, a month of an invented company's AI, and report on it.
 
     The files are left in the workspace's folder demo/, each in the format of its source, for
     trying `farthing import` on them. Running it again adds nothing. A workspace that is not a
@@ -45,7 +46,8 @@ def demo(
     for refused in built.imported.refused:
         typer.echo(f"farthing: {refused}", err=True)
     if not as_json:
-        _report(root)
+        report.report(context)
+        typer.echo("\n".join(next_steps(built)))
     raise typer.Exit(int(bool(built.imported.quarantined or built.imported.refused)))
 
 
@@ -80,6 +82,11 @@ def said(built: Built) -> list[str]:
     ]
 
 
-def _report(root: Path) -> None:
-    """The first thing that somebody wants to see of it."""
-    typer.echo(f"See it: farthing --workspace {root} report --by team,model")
+def next_steps(built: Built) -> list[str]:
+    """Where the planted things show."""
+    command = f"farthing --workspace {shlex.quote(str(built.sources.parent))}"
+    return [
+        f"The loop:     {command} report --by feature,session --limit 5",
+        f"The bill:     {command} reconcile --provider openai --month {built.plan.month}",
+        f"Nothing new:  {command} import {shlex.quote(str(built.sources / 'logs'))}",
+    ]

@@ -40,7 +40,7 @@ _TOKEN_TYPES = (
 def files(world: World, book: Book) -> Iterator[tuple[str, bytes]]:
     """Names and contents: one answer of each API, with the whole month on one page."""
     counted = items(world, "anthropic")
-    rates = Rates(book, world.days[0])
+    rates = Rates(book)
     usage = page(world.days, counted, _usage, _bucket)
     costs = page(world.days, counted, lambda item: _costs(item, rates), _bucket)
     yield "anthropic/usage-report.json", encode(usage)
@@ -77,10 +77,9 @@ def _usage(item: Item) -> Iterator[dict[str, Any]]:
 def _costs(item: Item, rates: Rates) -> Iterator[dict[str, Any]]:
     """A line for each kind of token that there is any of."""
     for token_type, words, buckets in _TOKEN_TYPES:
-        tokens = item.tokens(*buckets)
-        if any(tokens.values()):
+        if any(item.tokens(*buckets).values()):
             yield {
-                "amount": cents(rates.cost(item.model, **tokens)),
+                "amount": cents(rates.cost(item, *buckets)),
                 "currency": "USD",
                 "cost_type": "tokens",
                 "description": f"{item.model.served} Usage - {words}",

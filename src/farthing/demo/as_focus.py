@@ -45,7 +45,7 @@ Row = Mapping[str, Any]
 def files(world: World, book: Book) -> Iterator[tuple[str, bytes]]:
     """The cloud's export and Google's, one file each."""
     yield "aws/focus.csv", _csv(_machine(line, world.days) for line in world.cloud)
-    rates = Rates(book, world.days[0])
+    rates = Rates(book)
     counted = items(world, "google")
     yield (
         "google/focus.csv",
@@ -80,16 +80,15 @@ def _model(item: Item, rates: Rates, days: tuple[date, ...]) -> Iterator[Row]:
     start = datetime(item.day.year, item.day.month, item.day.day, tzinfo=UTC)
     model = item.model.served
     for meter, buckets in _METERS:
-        tokens = item.tokens(*buckets)
-        count = sum(tokens.values())
+        count = sum(item.tokens(*buckets).values())
         if count:
             yield {
                 **_billing("Google Cloud", ACCOUNTS["google"], days),
                 **_priced(
-                    rates.cost(item.model, **tokens),
+                    rates.cost(item, *buckets),
                     Decimal(count),
                     "Tokens",
-                    rates.cost(item.model, **{buckets[0]: 1}).decimal,
+                    rates.each(item, buckets[0]).decimal,
                 ),
                 **_period(start, start + timedelta(days=1)),
                 "ChargeDescription": f"{model} {meter}",

@@ -17,11 +17,18 @@ from farthing.demo.world import World
 from farthing.domain.money import Money
 from farthing.prices.book import Book
 
+# What a line item calls each kind of token.
+_LINES = (
+    ("input", ("input_fresh",)),
+    ("cached input", ("cache_read",)),
+    ("output", ("output_visible", "reasoning")),
+)
+
 
 def files(world: World, book: Book) -> Iterator[tuple[str, bytes]]:
     """Names and contents: one answer of each API, with the whole month on one page."""
     counted = items(world, "openai")
-    rates = Rates(book, world.days[0])
+    rates = Rates(book)
     usage = page(world.days, counted, _usage, _bucket)
     costs = page(world.days, counted, lambda item: _costs(item, rates), _bucket)
     yield "openai/usage-completions.json", encode({"object": "page", **usage})
@@ -58,18 +65,12 @@ def _usage(item: Item) -> Iterator[dict[str, Any]]:
 
 def _costs(item: Item, rates: Rates) -> Iterator[dict[str, Any]]:
     """A line for each kind of token that there is any of."""
-    usage = item.usage
-    lines = (
-        ("input", {"input_fresh": usage.input_fresh}),
-        ("cached input", {"cache_read": usage.cache_read}),
-        ("output", {"output_visible": usage.output_visible, "reasoning": usage.reasoning}),
-    )
-    for kind, tokens in lines:
-        count = sum(tokens.values())
+    for kind, buckets in _LINES:
+        count = sum(item.tokens(*buckets).values())
         if count:
             yield {
                 "object": "organization.costs.result",
-                "amount": _amount(rates.cost(item.model, **tokens)),
+                "amount": _amount(rates.cost(item, *buckets)),
                 "line_item": f"{item.model.served}, {kind}",
                 "project_id": item.project,
                 "api_key_id": None,

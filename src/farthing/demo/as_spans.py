@@ -11,7 +11,7 @@ lifetime, so spans of longer ones could not be priced like the bill.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any, Final
 
@@ -20,7 +20,6 @@ import msgspec
 from farthing.demo.company import OPERATIONS
 from farthing.demo.world import Attempt, World
 
-_DAYS_A_FILE = 7
 _SPANS_A_LINE = 64
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _PROVIDERS: Final = {"openai": "openai", "anthropic": "anthropic", "google": "gcp.gemini"}
@@ -28,20 +27,15 @@ _CLIENT, _ERROR = 3, 2  # SpanKind, StatusCode
 
 
 def files(world: World) -> Iterator[tuple[str, bytes]]:
-    """Names and contents, a file for every seven days, to be compressed."""
-    for start in range(0, len(world.days), _DAYS_A_FILE):
-        days = world.days[start : start + _DAYS_A_FILE]
-        yield f"spans/{days[0]}.jsonl.gz", b"".join(_days(world, set(days)))
+    """Names and contents: one file, to be compressed."""
+    days = groupby(world.attempts, key=lambda attempt: attempt.day)
+    lines = (line for _, attempts in days for line in _day(list(attempts)))
+    yield f"spans/{world.plan.month}.jsonl.gz", b"".join(lines)
 
 
-def _days(world: World, days: set[date]) -> Iterator[bytes]:
-    by_day: dict[date, list[Attempt]] = {day: [] for day in sorted(days)}
-    for attempt in world.attempts:
-        if attempt.day in days:
-            by_day[attempt.day].append(attempt)
-    for attempts in by_day.values():
-        again = [attempt for attempt in attempts if attempt.shipped > 1]
-        yield from _lines([*attempts, *again])
+def _day(attempts: list[Attempt]) -> Iterator[bytes]:
+    yield from _lines(attempts)
+    yield from _lines([attempt for attempt in attempts if attempt.shipped > 1])
 
 
 def _lines(attempts: Sequence[Attempt]) -> Iterator[bytes]:

@@ -7,11 +7,11 @@ from datetime import date
 
 import msgspec
 
-from farthing.demo.company import MODELS, Model
+from farthing.demo.company import Model
 from farthing.demo.world import Attempt, World
 from farthing.domain.errors import Defect
 from farthing.domain.money import Money
-from farthing.domain.usage import BUCKETS, Usage
+from farthing.domain.usage import Usage
 from farthing.prices.book import Book, Priced
 
 
@@ -45,27 +45,32 @@ def call_price(book: Book, attempt: Attempt) -> Priced:
 def unseen(world: World, book: Book) -> Money:
     """What is billed for calls that nobody logged: the known reason why the bill is higher."""
     prices = (_priced(book, one.model, one.usage, one.day) for one in world.bypasses)
-    return Money.sum(price.effective for price in prices)
+    return Money.sum(price.list for price in prices)
 
 
 class Rates:
-    """The price of one token in each bucket.
+    """The list price of one token in each bucket, by day.
 
     A bill adds up tokens before it prices them, and its day may hold more tokens than the
     context windows at which prices change; no single call of the demo does. So lines are
     counts times these rates, and not the price of one enormous call.
     """
 
-    def __init__(self, book: Book, on: date) -> None:
-        self._rates = {
-            (model, bucket): _priced(book, model, _one(bucket), on).effective
-            for model in MODELS
-            for bucket in BUCKETS
-        }
+    def __init__(self, book: Book) -> None:
+        self._book = book
+        self._known: dict[tuple[date, Model, str], Money] = {}
 
-    def cost(self, model: Model, **tokens: int) -> Money:
-        """`tokens` by bucket name."""
-        return Money.sum(self._rates[model, bucket] * count for bucket, count in tokens.items())
+    def cost(self, item: Item, *buckets: str) -> Money:
+        """What the item's tokens in these buckets cost."""
+        return Money.sum(
+            self.each(item, bucket) * count for bucket, count in item.tokens(*buckets).items()
+        )
+
+    def each(self, item: Item, bucket: str) -> Money:
+        key = (item.day, item.model, bucket)
+        if key not in self._known:
+            self._known[key] = _priced(self._book, item.model, _one(bucket), item.day).list
+        return self._known[key]
 
 
 def _one(bucket: str) -> Usage:

@@ -84,9 +84,9 @@ def wanted(
 
 def build_workspace(root: Path, plan: Plan, rim: Rim) -> Built:
     """Write what is not written yet, import everything, and say what is planted in it."""
-    world, book = build(plan), Book.load(root)
+    world = build(plan)
     _prepare(root, plan)
-    workspace = Workspace.open(root)
+    workspace, book = Workspace.open(root), Book.load(root)
     with workspace.lock():
         write_sources(root / SOURCES, world, book)
     imported = import_sources(workspace, rim)
