@@ -9,7 +9,18 @@ from typing import Annotated
 
 import typer
 
-from farthing.cli import calls, compact, demo, doctor, imports, plugins, prices, reconcile, report
+from farthing.cli import (
+    calls,
+    compact,
+    demo,
+    doctor,
+    export,
+    imports,
+    plugins,
+    prices,
+    reconcile,
+    report,
+)
 from farthing.domain.errors import Defect, FarthingError
 
 app = typer.Typer(
@@ -38,6 +49,7 @@ app.command("import")(imports.import_)
 app.command()(report.report)
 app.command()(calls.calls)
 app.command()(reconcile.reconcile)
+app.add_typer(export.app, name="export")
 app.add_typer(prices.app)
 app.command()(compact.compact)
 app.command()(demo.demo)
