@@ -141,7 +141,7 @@ def _settle_totals(fields: dict[str, str], given: Mapping[str, str]) -> None:
     """A source says its totals or its parts; where both are there, what was asked for wins."""
     for total, part in (("input_total", "input_fresh"), ("output_total", "output_visible")):
         if total in fields and part in fields:
-            del fields[total if part in given or total not in given else part]
+            del fields[total if part in given else part]
 
 
 def _is_tag(name: str, values: Iterable[str]) -> bool:

@@ -22,8 +22,11 @@ def importer_for(source: Source, importers: Sequence[Importer], kind: str | None
     sure, best = max(scored, key=lambda pair: pair[0], default=(0.0, None))
     if best is None or sure < SURE_ENOUGH:
         names = ", ".join(importer.name for importer in importers)
+        kind = "Parquet file" if source.head.startswith(b"PAR1") else "file"
         raise BadInput(
-            source.name, "the format is not recognised", f"Say what it is with --as: {names}."
+            source.name,
+            f"the format of this {kind} is not recognised",
+            f"Say what it is with --as: {names}.",
         )
     return best
 

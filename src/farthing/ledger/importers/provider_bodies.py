@@ -18,6 +18,7 @@ _ANSWER: Final = frozenset(
     {"choices", "candidates", "content", "output", "stop_reason", "embeddings", "object", "model"}
 )
 _WRAPPER: Final = frozenset({"provider", "api_flavor", "time", "body", "tags"})
+_LOGGED: Final = frozenset({"timestamp", "ts", "datetime", "start_time", "request_time"})
 _CREATED: Final = ("created", "created_at", "createTime")
 
 
@@ -36,7 +37,10 @@ class ProviderBodies:
             return 0.95
         if "body" in found or ("custom_id" in found and found & {"response", "result"}):
             return 0.85
-        return 0.8 if found & _USAGE and found & _ANSWER and "traceId" not in found else 0.0
+        if not (found & _USAGE and found & _ANSWER) or "traceId" in found:
+            return 0.0
+        # A log that keeps the usage block under its own time column is a log.
+        return 0.4 if found & _ANSWER == {"model"} and found & _LOGGED else 0.8
 
     def read(self, source: Source, options: Options) -> Iterator[Draft | Problem]:
         for record in json_records(source):
