@@ -42,7 +42,7 @@ def numbered(
     connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE repeated AS
         SELECT {print_} AS print FROM ({good}) GROUP BY 1 HAVING count(*) > 1""")
-    if connection.execute("SELECT count(*) FROM repeated").fetchone() == (0,):
+    if connection.execute("SELECT count(*) FROM repeated").fetchall() == [(0,)]:
         return rows
     ordinal = "row_number() OVER (PARTITION BY id, attempt ORDER BY line) - 1"
     return f"""
@@ -57,7 +57,7 @@ def numbered(
 
 def is_known(into: schema.Table, connection: duckdb.DuckDBPyConnection) -> bool:
     """Whether the table has any row that a new one could repeat."""
-    return connection.execute(f"SELECT 1 FROM {into.name} LIMIT 1").fetchone() is not None
+    return bool(connection.execute(f"SELECT 1 FROM {into.name} LIMIT 1").fetchall())
 
 
 def unknown(rows: str, into: schema.Table, since: str | None, until: str | None) -> str:

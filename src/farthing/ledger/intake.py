@@ -258,8 +258,8 @@ class _Import:
         listed = ", ".join(sql.text(file) for file in files)
         found = self.connection.execute(f"""
             SELECT count(*) - count(DISTINCT hash(id)), count_if(flags = '{NOT_CLEAN}')
-            FROM read_parquet([{listed}])""").fetchone()
-        if found != (0, 0):
+            FROM read_parquet([{listed}])""").fetchall()
+        if found != [(0, 0)]:
             raise _NotClean
 
     def _put_aside(self, problems: list[Problem]) -> None:
@@ -355,15 +355,13 @@ def _count(
 ) -> None:
     """Read back what was committed: the summary tells what is stored, not what was meant."""
     stored = scan.read_files(into, sorted(files))
-    counted = connection.execute(f"""
-        SELECT coalesce(sum(effective_usd), 0),
-               count(*) FILTER (contains(coalesce(flags, ''), 'unpriced'))
-        FROM ({stored})""").fetchone()
-    assert counted is not None
-    summary.cost_usd += counted[0]
-    summary.unpriced += counted[1]
-    if counted[1]:
+    unpriced = "list_contains(string_split(flags, ','), 'unpriced')"
+    [(cost, without)] = connection.execute(f"""
+        SELECT coalesce(sum(effective_usd), 0), count_if({unpriced}) FROM ({stored})""").fetchall()
+    summary.cost_usd += cost
+    summary.unpriced += without
+    if without:
         models = connection.execute(f"""
             SELECT DISTINCT coalesce(model, '(no model)') FROM ({stored})
-            WHERE contains(coalesce(flags, ''), 'unpriced') LIMIT 20""").fetchall()
+            WHERE {unpriced} LIMIT 20""").fetchall()
         summary.unpriced_models |= {model for (model,) in models}

@@ -65,8 +65,8 @@ def rejects(connection: duckdb.DuckDBPyConnection) -> list[Problem]:
     """Lines that DuckDB's CSV reader could not split, since the last time it was asked."""
     there = connection.execute(
         "SELECT 1 FROM duckdb_tables() WHERE table_name = 'reject_errors'"
-    ).fetchone()
-    if there is None:
+    ).fetchall()
+    if not there:
         return []
     found = connection.execute(
         f"""SELECT DISTINCT ON (line) line, coalesce(column_name, 'line'), error_message

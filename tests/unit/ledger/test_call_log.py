@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 
 import duckdb
 import pytest
@@ -94,9 +95,9 @@ def test_anthropics_own_field_names_leave_the_cached_tokens_out(desk):
 
 def test_batch_and_tier_change_the_price(desk):
     head = "time,model,input_tokens,output_tokens,batch,service_tier\n"
-    desk.take_text(head + "2026-10-01,gpt-4o,1000,0,true,\n2026-10-01,gpt-4o,1000,0,false,\n")
-    costs = desk.rows("SELECT context, effective_usd::VARCHAR FROM calls ORDER BY 2")
-    assert costs == [('{"processing":"batch"}', "0.001250000000"), (None, "0.002500000000")]
+    desk.take_text(head + "2026-10-01,gpt-5,1000,0,true,\n2026-10-01,gpt-5,1000,0,false,\n")
+    costs = desk.rows("SELECT context, effective_usd FROM calls ORDER BY 2")
+    assert costs == [('{"processing":"batch"}', Decimal("0.000625")), (None, Decimal("0.00125"))]
 
 
 BAD = HEADER + (
