@@ -257,7 +257,7 @@ class _Import:
             return
         listed = ", ".join(sql.text(file) for file in files)
         found = self.connection.execute(f"""
-            SELECT count(*) - count(DISTINCT hash(id)), count_if(flags = '{NOT_CLEAN}')
+            SELECT count(*) - count(DISTINCT hash(id)), count(*) FILTER (flags = '{NOT_CLEAN}')
             FROM read_parquet([{listed}])""").fetchone()
         if found != (0, 0):
             raise _NotClean
