@@ -257,7 +257,7 @@ class _Import:
             return
         listed = ", ".join(sql.text(file) for file in files)
         found = self.connection.execute(f"""
-            SELECT count(*) - count(DISTINCT hash(id)), count_if(flags = '{NOT_CLEAN}')
+            SELECT count(*) - count(DISTINCT hash(id)), count(*) FILTER (flags = '{NOT_CLEAN}')
             FROM read_parquet([{listed}])""").fetchall()
         if found != [(0, 0)]:
             raise _NotClean
@@ -357,7 +357,8 @@ def _count(
     stored = scan.read_files(into, sorted(files))
     unpriced = "list_contains(string_split(flags, ','), 'unpriced')"
     [(cost, without)] = connection.execute(f"""
-        SELECT coalesce(sum(effective_usd), 0), count_if({unpriced}) FROM ({stored})""").fetchall()
+        SELECT coalesce(sum(effective_usd), 0), count(*) FILTER ({unpriced})
+        FROM ({stored})""").fetchall()
     summary.cost_usd += cost
     summary.unpriced += without
     if without:

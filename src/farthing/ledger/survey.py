@@ -63,7 +63,7 @@ def span(connection: duckdb.DuckDBPyConnection, rows: str, present: frozenset[st
     """Measure checked rows: much cheaper than a whole survey."""
     nameless = f"NOT ({identity.has_own_id(present)})"
     [found] = connection.execute(f"""
-        SELECT count(*), min(time)::VARCHAR, max(time)::VARCHAR, count_if({nameless})
+        SELECT count(*), min(time)::VARCHAR, max(time)::VARCHAR, count(*) FILTER ({nameless})
                > count(DISTINCT CASE WHEN {nameless} THEN {identity.fingerprint(present)} END)
         FROM ({rows})""").fetchall()
     return Span(*found)

@@ -18,6 +18,9 @@ from anthropic.types.beta.organization.beta_analytics_context_window import (
 from anthropic.types.beta.organization.beta_analytics_token_type import BetaAnalyticsTokenType
 from google.genai.types import GenerateContentResponse
 from google.protobuf.json_format import ParseDict
+from hypothesis import given
+from hypothesis import settings as settings_of
+from hypothesis import strategies as st
 from openai.types.admin.organization.usage_completions_response import UsageCompletionsResponse
 from openai.types.admin.organization.usage_costs_response import UsageCostsResponse
 from openai.types.chat import ChatCompletion
@@ -35,7 +38,7 @@ from farthing.demo import (
     as_spans,
     settings,
 )
-from farthing.demo.bill import Rates, items, unseen
+from farthing.demo.bill import Rates, call_price, items, unseen
 from farthing.demo.build import files
 from farthing.demo.company import ACCOUNTS, MODELS, PROJECTS
 from farthing.demo.world import Plan, build
@@ -309,6 +312,17 @@ def test_a_providers_tokens_at_its_rates_are_its_calls_costs(closed, book, spent
     rates = Rates(book)
     total = Money.sum(rates.cost(item, *BUCKETS) for item in items(closed, provider))
     assert total == spent[provider]
+
+
+@settings_of(max_examples=5, deadline=None)
+@given(seed=st.integers(0, 10**6), month=st.sampled_from(["2025-11", "2026-02", "2026-10"]))
+def test_bills_add_up_to_the_calls_whatever_the_seed_and_the_month(book, seed, month):
+    world = build(Plan(seed=seed, calls=1_000, month=month, unseen=False))
+    rates = Rates(book)
+    for provider in PROVIDERS:
+        calls = (a for a in world.answered if a.model.provider == provider)
+        costs = Money.sum(call_price(book, call).list for call in calls)
+        assert Money.sum(rates.cost(i, *BUCKETS) for i in items(world, provider)) == costs
 
 
 def test_pages_count_the_answered_requests(closed, book):
