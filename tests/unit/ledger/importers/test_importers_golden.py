@@ -50,3 +50,12 @@ def test_no_row_carries_an_inexact_number(case: str) -> None:
 )
 def test_what_is_not_ours_is_not_recognised(name: str, foreign: str) -> None:
     assert importer(name).recognises(source(foreign)) < 0.3
+
+
+def test_every_format_has_its_section_in_the_docs() -> None:
+    docs = (GOLDEN.parents[2] / "docs" / "importers.md").read_text("utf-8")
+    headings = {line.removeprefix("## ") for line in docs.splitlines() if line.startswith("## ")}
+    for name in NAMES:
+        [row] = [line for line in docs.splitlines() if line.startswith(f"| `{name}` |")]
+        anchor = row.rpartition("(#")[2].partition(")")[0]
+        assert anchor in {heading.lower().replace(" ", "-") for heading in headings}, name
