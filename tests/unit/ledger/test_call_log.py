@@ -95,9 +95,12 @@ def test_anthropics_own_field_names_leave_the_cached_tokens_out(desk):
 
 def test_batch_and_tier_change_the_price(desk):
     head = "time,model,input_tokens,output_tokens,batch,service_tier\n"
-    desk.take_text(head + "2026-10-01,gpt-5,1000,0,true,\n2026-10-01,gpt-5,1000,0,false,\n")
+    desk.take_text(
+        head
+        + "2026-10-01,claude-sonnet-4-5,1000,0,true,\n2026-10-01,claude-sonnet-4-5,1000,0,false,\n"
+    )
     costs = desk.rows("SELECT context, effective_usd FROM calls ORDER BY 2")
-    assert costs == [('{"processing":"batch"}', Decimal("0.000625")), (None, Decimal("0.00125"))]
+    assert costs == [('{"processing":"batch"}', Decimal("0.0015")), (None, Decimal("0.003"))]
 
 
 BAD = HEADER + (
