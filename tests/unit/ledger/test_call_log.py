@@ -97,7 +97,7 @@ def test_batch_and_tier_change_the_price(desk):
     head = "time,model,input_tokens,output_tokens,batch,service_tier\n"
     desk.take_text(
         head
-        + "2026-10-01,claude-sonnet-4-5,1000,0,true,\n2026-10-01,claude-sonnet-4-5,1000,0,false,\n"
+        + "2026-10-20,claude-sonnet-4-5,1000,0,true,\n2026-10-20,claude-sonnet-4-5,1000,0,false,\n"
     )
     costs = desk.rows("SELECT context, effective_usd FROM calls ORDER BY 2")
     assert costs == [('{"processing":"batch"}', Decimal("0.0015")), (None, Decimal("0.003"))]
