@@ -86,7 +86,9 @@ class Offers:
         """The price list, corrected where it is known to be wrong, and flagged where it guesses."""
         tariffs = self._source.tariffs(asked.found, asked.context)
         for gap in self._gaps:
-            tariffs = gap.correct(asked, tariffs)
+            corrected = gap.correct(asked, tariffs)
+            if corrected != tariffs:
+                tariffs = tuple(_told(tariff, gap.name) for tariff in corrected)
         if self._changes_nothing_known(asked):
             tariffs = tuple(_flagged(tariff, CONTEXT_NOT_PRICED) for tariff in tariffs)
         if asked.found.released:
@@ -119,6 +121,10 @@ def _before(tariffs: Iterable[Tariff], released: datetime) -> Iterator[Tariff]:
     for tariff in split(tariffs, released):
         early = tariff.until is not None and tariff.until <= released
         yield _flagged(tariff, BEFORE_FIRST_PRICE) if early else tariff
+
+
+def _told(tariff: Tariff, gap: str) -> Tariff:
+    return msgspec.structs.replace(tariff, source=f"{tariff.source}, corrected: {gap}")
 
 
 def _flagged(tariff: Tariff, flag: str) -> Tariff:
