@@ -9,7 +9,7 @@ from datetime import UTC, datetime, time
 import msgspec
 
 from farthing.prices.contracts import Contract
-from farthing.prices.gap import Asked, Gap
+from farthing.prices.gap import STANDARD, TIERS, Asked, Gap
 from farthing.prices.source import Found, Source
 from farthing.prices.tariff import (
     BEFORE_FIRST_PRICE,
@@ -18,10 +18,6 @@ from farthing.prices.tariff import (
     joined,
     split,
 )
-
-# Context keys that mean another price, and the values that mean the usual one.
-TIERS = frozenset({"service_tier", "processing", "speed"})
-STANDARD = frozenset({"standard", "default", "auto", "on_demand", "sync"})
 
 
 class Unpriced(msgspec.Struct, frozen=True):

@@ -57,9 +57,9 @@ def test_tiers_hours_and_sizes_are_told_apart(rows):
 
 
 def test_a_tier_shows_only_what_it_changes(rows):
-    batch = [row for row in rows("gpt-4o") if "processing" in (row["context"] or {})]
-    assert {row["unit"] for row in batch} == {"input_tokens", "output_tokens"}
-    assert {row["from"] for row in batch} == {"2026-10-14"}
+    prior = [row for row in rows("gpt-4o") if row["context"] == {"service_tier": "priority"}]
+    assert [row["unit"] for row in prior] == ["input_tokens", "cache_read_tokens", "output_tokens"]
+    assert {row["from"] for row in prior} == {"2026-10-12"}
 
 
 def test_a_contract_is_shown_with_whom_it_is_for(tmp_path):
