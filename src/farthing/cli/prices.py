@@ -65,16 +65,21 @@ def _print(model: str, rows: list[Shown]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    sources = list(dict.fromkeys(row.source for row in rows))
+    one = sources[0] if len(sources) == 1 else None
     table = Table(title=f"{model}: dollars per million", title_justify="left", box=None)
     table.add_column("unit", no_wrap=True)
     table.add_column("usd", justify="right", no_wrap=True)
-    for heading in ("from", "until", "when", "source"):
+    for heading in ("from", "until", "when", *([] if one else ["source"])):
         table.add_column(heading)
     for row in rows:
         when = ", ".join(f"{key} {value}" for key, value in (row.context or {}).items())
-        dates = (row.since or "", row.until or "")
-        table.add_row(row.unit, row.usd_per_million, *dates, when, row.source)
-    Console().print(table)
+        told = (row.since or "", row.until or "", when, row.source)
+        table.add_row(row.unit, row.usd_per_million, *(told[:3] if one else told))
+    console = Console()
+    console.print(table)
+    if one:
+        console.print(f"Source: {one}")
 
 
 def _day(text: str | None) -> date | None:

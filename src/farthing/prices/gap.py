@@ -10,6 +10,9 @@ from farthing.prices.source import Found
 from farthing.prices.tariff import Tariff
 
 NO_KEYS: frozenset[str] = frozenset()
+# Context keys that mean another price, and the values that mean the usual one.
+TIERS = frozenset({"service_tier", "processing", "speed"})
+STANDARD = frozenset({"standard", "default", "auto", "on_demand", "sync"})
 
 
 @dataclass(frozen=True, slots=True)

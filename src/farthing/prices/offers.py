@@ -9,7 +9,7 @@ from datetime import UTC, datetime, time
 import msgspec
 
 from farthing.prices.contracts import Contract
-from farthing.prices.gap import Asked, Gap
+from farthing.prices.gap import STANDARD, TIERS, Asked, Gap
 from farthing.prices.source import Found, Source
 from farthing.prices.tariff import (
     BEFORE_FIRST_PRICE,
@@ -18,10 +18,6 @@ from farthing.prices.tariff import (
     joined,
     split,
 )
-
-# Context keys that mean another price, and the values that mean the usual one.
-TIERS = frozenset({"service_tier", "processing", "speed"})
-STANDARD = frozenset({"standard", "default", "auto", "on_demand", "sync"})
 
 
 class Unpriced(msgspec.Struct, frozen=True):
@@ -86,7 +82,9 @@ class Offers:
         """The price list, corrected where it is known to be wrong, and flagged where it guesses."""
         tariffs = self._source.tariffs(asked.found, asked.context)
         for gap in self._gaps:
-            tariffs = gap.correct(asked, tariffs)
+            corrected = gap.correct(asked, tariffs)
+            if corrected != tariffs:
+                tariffs = tuple(_told(tariff, gap.name) for tariff in corrected)
         if self._changes_nothing_known(asked):
             tariffs = tuple(_flagged(tariff, CONTEXT_NOT_PRICED) for tariff in tariffs)
         if asked.found.released:
@@ -119,6 +117,10 @@ def _before(tariffs: Iterable[Tariff], released: datetime) -> Iterator[Tariff]:
     for tariff in split(tariffs, released):
         early = tariff.until is not None and tariff.until <= released
         yield _flagged(tariff, BEFORE_FIRST_PRICE) if early else tariff
+
+
+def _told(tariff: Tariff, gap: str) -> Tariff:
+    return msgspec.structs.replace(tariff, source=f"{tariff.source}, corrected: {gap}")
 
 
 def _flagged(tariff: Tariff, flag: str) -> Tariff:

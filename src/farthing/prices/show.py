@@ -11,7 +11,7 @@ import msgspec
 from farthing.domain.errors import Refused
 from farthing.prices.book import Book, Offer, Unpriced
 from farthing.prices.catalogue import Catalogue
-from farthing.prices.tariff import Tariff
+from farthing.prices.tariff import CONTEXT_NOT_PRICED, Tariff
 from farthing.prices.units import ATTO_PER_USD
 
 _EXACT = Context(prec=60)
@@ -41,7 +41,9 @@ def listing(
     on: date | None = None,
 ) -> list[Shown]:
     """Every price of a model or a machine, or those of one day. Refused where none is known."""
-    rows = [row for offer in _offers(book, provider, model) for row in _prices(offer, on)]
+    offers = list(_offers(book, provider, model))
+    usual = offers[0].tariffs if offers and not offers[0].contract else ()
+    rows = [row for offer in offers for row in _prices(offer, usual, on)]
     rows += _machines(catalogue, provider, model, on)
     if not rows:
         raise Refused(_nothing(book, provider, model, on))
@@ -57,8 +59,7 @@ def _offers(book: Book, provider: str | None, model: str) -> Iterator[Offer]:
     for key, values in sorted(found.choices.items()) if found else ():
         for value in sorted(values):
             offer = book.offer(provider, model, ((key, value),))
-            same = isinstance(plain, Offer) and isinstance(offer, Offer)
-            if isinstance(offer, Offer) and not (same and _equal(plain, offer)):
+            if isinstance(offer, Offer):
                 yield offer
     for contract in book.contracts_for(provider, model):
         offer = book.offer(provider, model, (), contract.number)
@@ -66,25 +67,40 @@ def _offers(book: Book, provider: str | None, model: str) -> Iterator[Offer]:
             yield offer
 
 
-def _equal(one: Offer | Unpriced, other: Offer) -> bool:
-    return isinstance(one, Offer) and one.tariffs == other.tariffs
-
-
-def _prices(offer: Offer, on: date | None) -> Iterator[Shown]:
+def _prices(offer: Offer, usual: tuple[Tariff, ...], on: date | None) -> Iterator[Shown]:
     for listed in offer.tariffs:
+        if offer.context and CONTEXT_NOT_PRICED in listed.flags:
+            continue  # the usual price, shown already
         tariff = offer.contract.of(listed) if offer.contract else listed
         since = _later(tariff.since, offer.contract.since if offer.contract else None)
         until = _earlier(tariff.until, offer.contract.until if offer.contract else None)
-        if _covers(since, until, on) and not (since and until and since >= until):
-            for unit, price in tariff.prices.items():
-                yield Shown(
-                    unit,
-                    usd_per_million(price),
-                    _day(since),
-                    _day(until),
-                    tariff.source,
-                    _conditions(offer, tariff) or None,
-                )
+        if not _covers(since, until, on) or (since and until and since >= until):
+            continue
+        for unit, price in tariff.prices.items():
+            if offer.context and any(_says(other, tariff, unit, price) for other in usual):
+                continue
+            yield Shown(
+                unit,
+                usd_per_million(price),
+                _day(since),
+                _day(until),
+                tariff.source,
+                _conditions(offer, tariff) or None,
+            )
+
+
+def _says(usual: Tariff, tariff: Tariff, unit: str, price: int) -> bool:
+    """Whether the usual price list says the same of a unit whenever this tariff holds."""
+    same = (usual.from_minute, usual.to_minute, usual.weekdays, usual.above, usual.upto) == (
+        tariff.from_minute,
+        tariff.to_minute,
+        tariff.weekdays,
+        tariff.above,
+        tariff.upto,
+    )
+    begins = usual.since is None or (tariff.since is not None and usual.since <= tariff.since)
+    ends = usual.until is None or (tariff.until is not None and usual.until >= tariff.until)
+    return same and begins and ends and usual.prices.get(unit) == price
 
 
 def usd_per_million(atto: int) -> str:

@@ -98,7 +98,7 @@ class Block:
     def required_ceiling(self, name: str) -> int:
         """A duration in whole seconds, begun ones counted."""
         value = self._fields.get(name)
-        if isinstance(value, float | Decimal) and 0 <= value < _ABSURD:
+        if isinstance(value, float | Decimal) and isfinite(value) and 0 <= value < _ABSURD:
             return int(Decimal(str(value)).to_integral_value(ROUND_CEILING))
         return self.required(name)
 

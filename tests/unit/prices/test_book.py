@@ -112,13 +112,13 @@ def test_a_context_that_nobody_prices_is_flagged():
         assert BOOK.price("mistral", "mistral-large", MILLION, ON, usual).flags == ()
 
 
-def test_a_batch_before_its_rate_was_known_is_charged_as_usual_and_flagged():
-    """genai-prices knows OpenAI's batch rates since 2026-10-14."""
-    context = {"processing": "batch"}
-    before = BOOK.price("openai", "gpt-4o", MILLION, date(2026, 10, 13), context)
-    since = BOOK.price("openai", "gpt-4o", MILLION, date(2026, 10, 14), context)
+def test_a_tier_before_its_rate_was_known_is_charged_as_usual_and_flagged():
+    """genai-prices knows OpenAI's priority rates since 2026-10-12."""
+    context = {"service_tier": "priority"}
+    before = BOOK.price("openai", "gpt-4o", MILLION, date(2026, 10, 11), context)
+    since = BOOK.price("openai", "gpt-4o", MILLION, date(2026, 10, 12), context)
     assert (before.list, before.flags) == (Money.of("2.5"), ("context_not_priced",))
-    assert (since.list, since.flags) == (Money.of("1.25"), ())
+    assert (since.list, since.flags) == (Money.of("4.25"), ())
 
 
 def test_a_model_used_before_its_release_is_flagged():

@@ -54,6 +54,11 @@ def test_an_assumed_uplift_is_flagged(book):
     assert "assumed_regional_uplift" in book.price("aws", profile, usage, on).flags
 
 
+def test_a_corrected_price_says_by_what(book):
+    sources = {row.source for row in book.rates("deepseek", "deepseek-flash")}
+    assert sources == {f"{SOURCE.version()}, corrected: deepseek_hours"}
+
+
 def test_a_gap_changes_no_other_model(book):
     """One row each of every model outside the gaps: the corrected book equals the plain one."""
     plain, differing = Book(SOURCE), set()

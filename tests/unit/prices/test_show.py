@@ -56,6 +56,12 @@ def test_tiers_hours_and_sizes_are_told_apart(rows):
     assert {"hours_utc": "01:00-04:00", "weekdays": "Mon,Tue,Wed,Thu,Fri"} in hours
 
 
+def test_a_tier_shows_only_what_it_changes(rows):
+    prior = [row for row in rows("gpt-4o") if row["context"] == {"service_tier": "priority"}]
+    assert [row["unit"] for row in prior] == ["input_tokens", "cache_read_tokens", "output_tokens"]
+    assert {row["from"] for row in prior} == {"2026-10-12"}
+
+
 def test_a_contract_is_shown_with_whom_it_is_for(tmp_path):
     text = '[[prices]]\nmodel = "gpt-4o"\nteam = "search"\ndiscount = "10%"\nsince = 2026-01-01\n'
     (tmp_path / "farthing.toml").write_text(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from farthing.prices.gap import Gap
 from farthing.prices.gaps.anthropic_us_inference import AnthropicUsInference
 from farthing.prices.gaps.azure_data_zone import AzureDataZone
+from farthing.prices.gaps.batch_history import BatchHistory
 from farthing.prices.gaps.bedrock_region import BedrockRegion
 from farthing.prices.gaps.deepseek_hours import DeepseekHours
 from farthing.prices.gaps.deepseek_names import DeepseekNames
@@ -13,6 +14,7 @@ from farthing.prices.gaps.openai_long_cache_writes import OpenaiLongCacheWrites
 
 # In this order: what adds a price before what scales all of them.
 GAPS: tuple[Gap, ...] = (
+    BatchHistory(),
     OpenaiAudioPreview(),
     OpenaiLongCacheWrites(),
     DeepseekNames(),

@@ -32,15 +32,15 @@ class DeepseekHours:
 
 
 def _eras(tariffs: tuple[Tariff, ...]) -> Iterator[Tariff]:
-    quiet = {tariff.since: tariff for tariff in tariffs if tariff.from_minute == 0}
+    quiet = {tariff.since: tariff.prices for tariff in tariffs if tariff.from_minute == 0}
     for tariff in tariffs:
-        off_peak = quiet[tariff.since].prices
-        if (tariff.from_minute, tariff.to_minute) not in _PEAKS:
-            yield tariff
-            continue
+        off_peak = quiet[tariff.since]
         peak = {unit: 2 * price for unit, price in off_peak.items()}
         for era in split(split([tariff], PEAKS_BEGIN), WEEKENDS_FREE):
-            yield from _hours(era, off_peak, peak)
+            if (era.from_minute, era.to_minute) in _PEAKS:
+                yield from _hours(era, off_peak, peak)
+            else:
+                yield era
 
 
 def _hours(era: Tariff, off_peak: Mapping[str, int], peak: Mapping[str, int]) -> Iterator[Tariff]:
