@@ -52,6 +52,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     timezone: str = "UTC"
     required_tags: tuple[str, ...] = ()
+    memory: str = "1100MB"  # what DuckDB may use while it imports; the process takes a little more
     currency_rates: str | None = None  # CSV file: date,currency,usd (USD for one unit)
     providers: dict[str, Upstream] = {}
     prices: tuple[dict[str, Any], ...] = ()

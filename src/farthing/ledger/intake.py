@@ -27,7 +27,7 @@ import duckdb
 import msgspec
 
 from farthing.config import Settings
-from farthing.domain.errors import BadInput
+from farthing.domain.errors import BadInput, Unavailable
 from farthing.ledger import (
     allocate,
     checks,
@@ -103,7 +103,11 @@ def import_files(
         book = Book.load(workspace.root)
         for file in find(names, Path(spool)):
             try:
-                with decoding(file.name), _reading(file.name), _connection(workspace, options) as c:
+                with (
+                    decoding(file.name),
+                    _reading(file.name),
+                    _connection(workspace, settings, options) as c,
+                ):
                     importer = importer_for(file, rim.importers, kind)
                     query, problems = _drafts(importer, file, options, Path(spool))
                     one = _Import(workspace, settings, rim, options, book, file, c, summary)
@@ -275,8 +279,10 @@ class _Import:
         ]
 
 
-def _connection(workspace: Workspace, options: Options) -> duckdb.DuckDBPyConnection:
-    connection = engine.connect(workspace)
+def _connection(
+    workspace: Workspace, settings: Settings, options: Options
+) -> duckdb.DuckDBPyConnection:
+    connection = engine.connect(workspace, memory=settings.memory)
     # Rows may come in any order, so that all cores can work; times without an offset are local.
     connection.execute("SET preserve_insertion_order = false")
     connection.execute(f"SET TimeZone = {sql.text(options.timezone)}")
@@ -322,6 +328,11 @@ class _reading:  # noqa: N801  reads as a clause: `with _reading(name)`
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if isinstance(error, duckdb.OutOfMemoryException):
+            raise Unavailable(
+                f"{self.name} needs more memory than it may use. Nothing of it was imported; raise "
+                "`memory` in farthing.toml, or import it in parts."
+            ) from error
         if isinstance(error, duckdb.InvalidInputException | duckdb.IOException):
             first = str(error).strip().splitlines()[0]
             if "gzip" in first.lower() or "zstd" in first.lower():
