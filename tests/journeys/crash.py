@@ -114,7 +114,7 @@ def watch(root: str, stop: Event, report: Connection) -> None:
             return
         before = now
         reads += 1
-        stop.wait(0.01)
+        stop.wait(0.1)
     report.send(reads)
 
 

@@ -13,7 +13,7 @@ from farthing.ledger.workspace import Workspace
 from tests.journeys import crash
 
 KILLS = 20
-COMPACTION = ["adopted", "staged", "synced", "moved", "committed", "cleaned", "unlinked", "emptied"]
+COMPACTION = ["adopted", "staged", "synced", "moved", "committed", "cleaned", "unlinked", "hidden"]
 ROLLUP = ["rollup moved", "rollup committed"]
 CALLS = 7
 
