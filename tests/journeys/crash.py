@@ -23,6 +23,7 @@ from farthing.domain.call import Call
 from farthing.domain.money import Money
 from farthing.ledger import engine, journal, rollup
 from farthing.ledger.compact import compact
+from farthing.ledger.tidy import tidy
 from farthing.ledger.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ def compact_until(root: str, step: str, times: int) -> None:
 
     workspace = Workspace.open(root)
     compact(workspace, step=watch)
+    tidy(workspace, many=2, step=lambda done: watch(f"tidy {done}"))
     rollup.update(workspace, step=lambda done: watch(f"rollup {done}"))
 
 
@@ -93,6 +95,7 @@ def compact_forever(root: str, stop: Event) -> None:
     while not stop.wait(0.02):
         workspace = Workspace.open(root)
         compact(workspace)
+        tidy(workspace, many=5)
         rollup.update(workspace)
 
 
@@ -114,7 +117,7 @@ def watch(root: str, stop: Event, report: Connection) -> None:
             return
         before = now
         reads += 1
-        stop.wait(0.01)
+        stop.wait(0.1)
     report.send(reads)
 
 

@@ -24,10 +24,12 @@ def compact(
     """
     from farthing.ledger import rollup
     from farthing.ledger.compact import compact as move
+    from farthing.ledger.tidy import tidy
     from farthing.ledger.workspace import Workspace
 
     workspace = Workspace.open(context.obj, create=False)
     done = move(workspace)
+    tidy(workspace)
     sums = rollup.update(workspace)
     typer.echo(json.dumps(as_record(done, sums)) if as_json else said(done))
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from farthing.ledger import engine, journal, scan, schema, table
 from farthing.ledger.durable import sync_file, sync_folders
 from farthing.ledger.journal import Segment
 from farthing.ledger.workspace import Workspace
+
+_GONE = ".gone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +76,10 @@ def _unlink(
         step("unlinked")
     for folder in journal.closed(workspace):
         if not any(folder.glob(f"*{journal.SUFFIX}")):
-            _remove(folder)
-            step("emptied")
+            # Out of sight first: a folder without its mark would look like a live process's.
+            folder.rename(folder.with_name(f".{folder.name}{_GONE}"))
+            step("hidden")
+    for hidden in workspace.journal.glob(f".*{_GONE}"):
+        shutil.rmtree(hidden)
+        step("emptied")
     sync_folders([workspace.journal])
-
-
-def _remove(folder: Path) -> None:
-    """Away with a closed set. Out of sight first: half a folder would look like a live one."""
-    hidden = folder.with_name(f".{folder.name}.gone")
-    folder.rename(hidden)
-    shutil.rmtree(hidden)

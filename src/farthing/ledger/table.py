@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -19,9 +20,9 @@ from farthing.ledger.workspace import Workspace
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable, Schema, WriterProperties
+    from deltalake.transaction import AddAction, RemoveAction
 
 
-_Mode = Literal["append", "overwrite"]
 # Sees the files of an append before they are committed; what it raises undoes them.
 Check = Callable[[list[str]], None]
 
@@ -97,7 +98,8 @@ def append(
     The rows are written beside the table first. So a failure leaves no trace, and the log never
     names a file that a power cut may still undo.
     """
-    return _change(workspace, table, rows, "append", _named(txn), step, check)
+    named = dict([txn]) if isinstance(txn, tuple) else txn or {}
+    return _apply(workspace, table, _Change(rows, txn=named, check=check, step=step))
 
 
 def replace(
@@ -109,7 +111,19 @@ def replace(
     step: Callable[[str], None] = no_step,
 ) -> int:
     """Put these rows in the place of all others, as `append` does. Old files stay for readers."""
-    return _change(workspace, table, rows, "overwrite", txn, step)
+    return _apply(workspace, table, _Change(rows, mode="overwrite", txn=txn, step=step))
+
+
+def rewrite(
+    workspace: Workspace,
+    table: schema.Table,
+    rows: object,
+    gone: Sequence[str],
+    *,
+    step: Callable[[str], None] = no_step,
+) -> int:
+    """Put the very rows of some files into other files. Old files stay for readers."""
+    return _apply(workspace, table, _Change(rows, gone=gone, step=step))
 
 
 def added_between(
@@ -117,7 +131,8 @@ def added_between(
 ) -> list[str] | None:
     """The files that came after one version, up to another; None if that cannot be told.
 
-    It cannot where the log was shortened meanwhile, or where files were taken away.
+    It cannot where the log was shortened meanwhile, or where rows or files were taken away.
+    Files that `rewrite` put in the place of others bring no rows and are left out.
     """
     home = Path(workspace.table_uri(table.name))
     if old > new:
@@ -127,9 +142,17 @@ def added_between(
         entries = [entry for log in logs for entry in _entries(log)]
     except FileNotFoundError:
         return None
-    if any(entry.remove is not None for entry in entries):
+    if any(entry.remove is not None and entry.remove.data_change for entry in entries):
         return None
-    return [str(home / entry.add.path) for entry in entries if entry.add is not None]
+    added = [home / each.add.path for each in entries if each.add and each.add.data_change]
+    return [str(file) for file in added] if all(file.exists() for file in added) else None
+
+
+def forget_old(workspace: Workspace, table: schema.Table) -> None:
+    """Delete files that have been no part of the table for a week."""
+    from deltalake import DeltaTable
+
+    DeltaTable(workspace.table_uri(table.name)).vacuum(retention_hours=7 * 24, dry_run=False)
 
 
 def sweep(workspace: Workspace) -> None:
@@ -162,38 +185,45 @@ class _Added(msgspec.Struct, rename="camel"):
     size: int
     modification_time: int
     stats: str
+    data_change: bool
+
+
+class _Removed(msgspec.Struct, rename="camel"):
+    """A file that is no part of the table any more; it may still be on the disk."""
+
+    data_change: bool
 
 
 class _Entry(msgspec.Struct):
     add: _Added | None = None
-    remove: msgspec.Raw | None = None
+    remove: _Removed | None = None
 
 
 class _Counted(msgspec.Struct, rename="camel"):
     num_records: int
 
 
-def _named(txn: Mapping[str, int] | tuple[str, int] | None) -> Mapping[str, int]:
-    return dict([txn]) if isinstance(txn, tuple) else txn or {}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Change:
+    """One commit. `gone` are files whose rows are in `rows`, and nothing else is."""
+
+    rows: object = field(kw_only=False)
+    mode: Literal["append", "overwrite"] = "append"
+    txn: Mapping[str, int] = field(default_factory=dict)
+    gone: Sequence[str] = ()
+    check: Check | None = None
+    step: Callable[[str], None] = no_step
 
 
-def _change(  # noqa: PLR0913  what `append` and `replace` share
-    workspace: Workspace,
-    table: schema.Table,
-    rows: object,
-    mode: _Mode,
-    txn: Mapping[str, int],
-    step: Callable[[str], None],
-    check: Check | None = None,
-) -> int:
+def _apply(workspace: Workspace, table: schema.Table, change: _Change) -> int:
     with workspace.lock():
         create(workspace, table)
         sweep(workspace)
-        if mode == "append" and _repeats(snapshot(workspace, table), txn):
+        if change.mode == "append" and _repeats(snapshot(workspace, table), change.txn):
             return 0
         stage = _Stage(workspace, table, workspace.tables / ".staging" / uuid.uuid4().hex)
         try:
-            return stage.commit(rows, mode, txn, check, step)
+            return stage.commit(change)
         except BaseException as error:  # an interrupt, or a panic of the writer, leaves no trace
             sweep(workspace)
             if is_disk_full(error):
@@ -209,27 +239,20 @@ class _Stage:
     table: schema.Table
     folder: Path
 
-    def commit(
-        self,
-        rows: object,
-        mode: _Mode,
-        txn: Mapping[str, int],
-        check: Check | None,
-        step: Callable[[str], None],
-    ) -> int:
-        added = self._write(rows)
-        if check:
-            check([str(self.folder / each.path) for each in added])
-        step("staged")
+    def commit(self, change: _Change) -> int:
+        added = self._write(change.rows)
+        if change.check:
+            change.check([str(self.folder / each.path) for each in added])
+        change.step("staged")
         for each in added:
             sync_file(self.folder / each.path)
-        step("synced")
+        change.step("synced")
         self._move(added)
-        step("moved")
-        self._log(added, mode, txn)
-        step("committed")
+        change.step("moved")
+        self._log(added, change)
+        change.step("committed")
         shutil.rmtree(self.folder)
-        step("cleaned")
+        change.step("cleaned")
         return sum(msgspec.json.decode(each.stats, type=_Counted).num_records for each in added)
 
     def _write(self, rows: object) -> list[_Added]:
@@ -255,35 +278,55 @@ class _Stage:
             (self.folder / each.path).rename(home / each.path)
         sync_folders([home, *((home / each.path).parent for each in added)])
 
-    def _log(self, added: list[_Added], mode: _Mode, txn: Mapping[str, int]) -> None:
+    def _log(self, added: list[_Added], change: _Change) -> None:
         from deltalake import CommitProperties, DeltaTable, Transaction
-        from deltalake.transaction import AddAction
 
         delta = DeltaTable(self.workspace.table_uri(self.table.name))
+        transactions = [Transaction(app, version) for app, version in change.txn.items()]
         delta.create_write_transaction(
-            [
-                AddAction(
-                    each.path,
-                    each.size,
-                    each.partition_values,
-                    each.modification_time,
-                    data_change=True,
-                    stats=each.stats,
-                )
-                for each in added
-            ],
-            mode,
+            [*_additions(added, change), *_removals(self.workspace, self.table, change)],
+            change.mode,
             delta.schema(),
             [schema.PARTITION],
-            commit_properties=CommitProperties(
-                app_transactions=[Transaction(app, version) for app, version in txn.items()]
-            ),
+            commit_properties=CommitProperties(app_transactions=transactions),
         )
         log = Path(self.workspace.table_uri(self.table.name)) / "_delta_log"
         for entry in log.iterdir():
             if entry.is_file() and _version(entry) > delta.version():
                 sync_file(entry)
         sync_folders([log])
+
+
+def _additions(added: list[_Added], change: _Change) -> list[AddAction]:
+    from deltalake.transaction import AddAction
+
+    return [
+        AddAction(
+            each.path,
+            each.size,
+            each.partition_values,
+            each.modification_time,
+            data_change=not change.gone,
+            stats=each.stats,
+        )
+        for each in added
+    ]
+
+
+def _removals(workspace: Workspace, table: schema.Table, change: _Change) -> list[RemoveAction]:
+    from deltalake.transaction import RemoveAction
+
+    home = Path(workspace.table_uri(table.name))
+    return [
+        RemoveAction(
+            str(Path(each).relative_to(home)),
+            False,  # noqa: FBT003  the rows stay the same
+            int(time.time() * 1000),
+            Path(each).stat().st_size,
+            {schema.PARTITION: Path(each).parent.name.partition("=")[2]},
+        )
+        for each in change.gone
+    ]
 
 
 def _repeats(before: Snapshot, txn: Mapping[str, int]) -> bool:
