@@ -80,3 +80,7 @@ def main() -> None:
             err=True,
         )
         sys.exit(Defect.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -285,6 +285,9 @@ def _connection(
     connection = engine.connect(workspace, memory=settings.memory)
     # Rows may come in any order, so that all cores can work; times without an offset are local.
     connection.execute("SET preserve_insertion_order = false")
+    # Nobody knows how many rows a CSV has, and DuckDB guesses few: it would hold the source in
+    # memory and stream the ledger past it. What is joined to a source is always the smaller side.
+    connection.execute("SET disabled_optimizers = 'build_side_probe_side'")
     connection.execute(f"SET TimeZone = {sql.text(options.timezone)}")
     return connection
 

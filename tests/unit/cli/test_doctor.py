@@ -4,10 +4,9 @@ import json
 from datetime import UTC, date, datetime
 
 import pytest
-import typer
 from typer.testing import CliRunner
 
-from farthing.cli import doctor
+from farthing.cli import doctor, main
 from farthing.ledger.schema import VERSION
 
 TODAY = date(2026, 11, 23)
@@ -110,13 +109,11 @@ def test_nothing_is_made_or_left_behind(tmp_path, monkeypatch):
     assert "the first import makes it" in findings[2].found
 
 
-def test_the_command_ends_with_1_when_something_is_wrong(workspace, monkeypatch):
-    monkeypatch.setenv("FARTHING_WORKSPACE", str(workspace))
-    app = typer.Typer()
-    app.command()(doctor.doctor)
-    assert CliRunner().invoke(app, []).exit_code == 0
+def test_the_command_ends_with_1_when_something_is_wrong(workspace):
+    command = ["--workspace", str(workspace), "doctor"]
+    assert CliRunner().invoke(main.app, command).exit_code == 0
     (workspace / "workspace.json").write_text('{"schema": 99}')
-    done = CliRunner().invoke(app, ["--json"])
+    done = CliRunner().invoke(main.app, [*command, "--json"])
     assert done.exit_code == 1
     wrong = [each for each in json.loads(done.stdout) if each["state"] == "wrong"]
     assert [each["check"] for each in wrong] == ["workspace"]
