@@ -319,9 +319,7 @@ def _unallocated(spending: Spending, request: Request, groups: Sequence[Group]) 
         return Money.sum(
             group.sums.cost for group in groups if all(group.key[i] is None for i in scopes)
         )
-    if spending.sharings:
-        return spending.by(request.selection, ("team",)).get((None,), Sums()).cost
-    return Money.sum(group.sums.without_team for group in groups)
+    return spending.by(request.selection, ("team",)).get((None,), Sums()).cost
 
 
 def _figures(report: Report, group: Group) -> dict[str, Any]:

@@ -1,3 +1,5 @@
+"""The report's figures, and its sentence."""
+
 from datetime import UTC, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
