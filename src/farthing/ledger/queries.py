@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -55,9 +55,15 @@ class Selection:
 
 
 def sql(expression: Expression, dialect: str = "duckdb") -> str:
+    return _compiled(expression.op(), dialect)
+
+
+@lru_cache(maxsize=256)
+def _compiled(operation: Any, dialect: str) -> str:
+    """Remembered, because compiling takes longer than most questions to a small ledger."""
     import ibis
 
-    return str(ibis.to_sql(expression, dialect=dialect))
+    return str(ibis.to_sql(operation.to_expr(), dialect=dialect))
 
 
 def fetch(connection: DuckDBPyConnection, expression: Expression) -> list[tuple[Any, ...]]:
