@@ -333,10 +333,15 @@ def field(entries: Expression, name: str, clock: Offsets) -> Expression:
     if name in TIMES:
         return _local(entries, name, clock)
     column = ALIASES.get(name, name)
-    if column in FIELDS:
+    if not is_tag(name):
         found = entries[column]
         return found if found.type().is_string() else found.cast("string")
     return _tag(entries.tags, name.removeprefix("tag.").removeprefix("tags."))
+
+
+def is_tag(name: str) -> bool:
+    """Whether a dimension of that name is looked for among the tags."""
+    return name not in TIMES and ALIASES.get(name, name) not in FIELDS
 
 
 def label(name: str, value: Any, zone: ZoneInfo) -> str | None:
