@@ -8,7 +8,6 @@ benchmarks.bench_report ROWS`.
 
 from __future__ import annotations
 
-import statistics
 import sys
 import tempfile
 import time
@@ -109,14 +108,14 @@ def compare(connection: DuckDBPyConnection, name: str, plain: str) -> None:
 
 
 def seconds(*what: Callable[[], object]) -> Sequence[float]:
-    """The median of each, taken in turns."""
+    """The best of each, taken in turns: what else the machine does only adds."""
     taken: list[list[float]] = [[] for _ in what]
     for _ in range(ROUNDS):
         for index, each in enumerate(what):
             began = time.perf_counter()
             each()
             taken[index].append(time.perf_counter() - began)
-    return [statistics.median(each) for each in taken]
+    return [min(each) for each in taken]
 
 
 def show(what: str, measured: float, bound: float) -> None:
