@@ -18,7 +18,8 @@ LATEST = 50
 
 def calls(  # noqa: PLR0913  one argument per option
     ctx: typer.Context,
-    jsonl: Annotated[  # noqa: FBT002  how typer spells a flag
+    *,
+    jsonl: Annotated[
         bool, typer.Option("--jsonl", help="Stream every row as a line of JSON.")
     ] = False,
     where: Where = None,

@@ -16,13 +16,14 @@ app = typer.Typer(help="Write the ledger in others' formats.", no_args_is_help=T
 @app.command()
 def focus(  # noqa: PLR0913  one argument per option
     ctx: typer.Context,
+    *,
     out: Annotated[Path, typer.Option(help="The file to write, .csv or .parquet.")],
     version: Annotated[str, typer.Option(help="FOCUS 1.2 or 1.4.")] = "1.4",
     since: Since = None,
     until: Until = None,
     timezone: Timezone = None,
     where: Where = None,
-    as_json: Json = False,  # noqa: FBT002  how typer spells a flag
+    as_json: Json = False,
 ) -> None:
     """Write FOCUS at token grain: one line per hour, scope, model and kind of token.
 

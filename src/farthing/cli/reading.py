@@ -49,10 +49,7 @@ def settings_of(ctx: typer.Context) -> Settings:
 @contextmanager
 def ledger_of(ctx: typer.Context) -> Iterator[DuckDBPyConnection]:
     """The ledger as it is now, for reading."""
-    from farthing.ledger.engine import connect
-    from farthing.ledger.workspace import Workspace
-
-    connection = connect(Workspace.open(folder_of(ctx), create=False))
+    connection = _connect(folder_of(ctx))
     try:
         yield connection
     finally:
@@ -93,3 +90,10 @@ def console() -> Console:
 
     seen = sys.stdout.isatty()
     return Console(highlight=False, no_color=not seen or None, width=None if seen else 160)
+
+
+def _connect(folder: Path) -> DuckDBPyConnection:
+    from farthing.ledger.engine import connect
+    from farthing.ledger.workspace import Workspace
+
+    return connect(Workspace.open(folder, create=False))

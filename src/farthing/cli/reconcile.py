@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,17 +11,21 @@ from farthing.cli import reading
 from farthing.cli.reading import Json, Timezone
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from farthing.domain.money import Money
-    from farthing.ledger.reconcile import Reconciliation
+    from farthing.ledger.reconcile import Reconciliation, Row
 
 
-def reconcile(
+def reconcile(  # noqa: PLR0913  one argument per option
     ctx: typer.Context,
+    *,
     provider: Annotated[str, typer.Option(help="Whose bill, such as openai.")],
     month: Annotated[str, typer.Option(help="Which month, such as 2026-10.")],
     account: Annotated[str | None, typer.Option(help="One account of the provider.")] = None,
     timezone: Timezone = None,
-    as_json: Json = False,  # noqa: FBT002  how typer spells a flag
+    every: Annotated[bool, typer.Option("--all", help="Show the rows that agree, too.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Compare calls, usage pages and invoice lines per day, model and project.
 
@@ -39,26 +44,32 @@ def reconcile(
     if as_json:
         reading.print_json(view.as_json(found))
     else:
-        _print_text(found, view.sentence(found))
+        _print_text(found, view.sentence(found), every=every)
     if any(row.differs for row in found.rows):
         raise typer.Exit(1)
 
 
-def _print_text(found: Reconciliation, sentence: str) -> None:
+def _print_text(found: Reconciliation, sentence: str, *, every: bool) -> None:
+    console = reading.console()
+    console.print(sentence, soft_wrap=True, markup=False)
+    rows = [row for row in found.rows if every or row.reason is not None]
+    if rows:
+        console.print(_table(rows))
+    if len(rows) < len(found.rows):
+        console.print(f"{len(found.rows) - len(rows)} rows agree; --all shows them.")
+
+
+def _table(rows: Sequence[Row]) -> Table:
     from rich import box
     from rich.table import Table
 
-    console = reading.console()
-    console.print(sentence, soft_wrap=True, markup=False)
-    if not found.rows:
-        return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for title in ("day", "model", "project"):
         table.add_column(title)
     for title in ("ledger", "usage", "invoice", "difference"):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("likely reason")
-    for row in found.rows:
+    for row in rows:
         amounts = (row.ledger, row.usage, row.invoice, row.difference)
         table.add_row(
             row.day.isoformat(),
@@ -68,7 +79,7 @@ def _print_text(found: Reconciliation, sentence: str) -> None:
             row.reason or "",
             style="red" if row.differs else "",
         )
-    console.print(table)
+    return table
 
 
 def _dollars(amount: Money | None) -> str:

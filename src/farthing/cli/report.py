@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 def report(  # noqa: PLR0913  one argument per option
     ctx: typer.Context,
+    *,
     by: Annotated[
         str,
         typer.Option(
@@ -37,8 +38,8 @@ def report(  # noqa: PLR0913  one argument per option
     limit: Annotated[
         int | None, typer.Option(min=1, help="Show this many groups, the rest as one row.")
     ] = None,
-    as_json: Json = False,  # noqa: FBT002  how typer spells a flag
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,  # noqa: FBT002
+    as_json: Json = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
 ) -> None:
     """Show what was spent, on what and by whom.
 

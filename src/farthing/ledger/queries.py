@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -35,9 +35,11 @@ TIMES = ("hour", "day", "week", "month")
 ALIASES = {"service": "service_category", "resource": "resource_id", "session": "session_id"}
 FIELDS = (
     *SCOPE,
-    "source", "grain", "provider", "account", "operation", "model", "model_served", "status",
-    "service_category", "service_name", "charge_category", "region", "resource_id", "session_id",
-    "template_id", "arm", "reason", "flags", "billing_currency", "commitment_id", "invoice_id",
+    "id", "attempt", "revision", "source", "grain", "provider", "account", "operation", "model",
+    "model_served", "response_id", "status", "service_category", "service_name", "charge_category",
+    "charge_class", "region", "resource_id", "resource_type", "sku_id", "sku_meter",
+    "sku_price_id", "session_id", "trace_id", "template_id", "request_hash", "policy_version",
+    "arm", "reason", "price_ids", "flags", "billing_currency", "commitment_id", "invoice_id",
 )  # fmt: skip
 # The spans of charges that a better grain shadows; made by `grain.apply`, empty otherwise.
 SHADOWED = "shadowed"
@@ -53,9 +55,15 @@ class Selection:
 
 
 def sql(expression: Expression, dialect: str = "duckdb") -> str:
+    return _compiled(expression.op(), dialect)
+
+
+@lru_cache(maxsize=256)
+def _compiled(operation: Any, dialect: str) -> str:
+    """Remembered, because compiling takes longer than most questions to a small ledger."""
     import ibis
 
-    return str(ibis.to_sql(expression, dialect=dialect))
+    return str(ibis.to_sql(operation.to_expr(), dialect=dialect))
 
 
 def fetch(connection: DuckDBPyConnection, expression: Expression) -> list[tuple[Any, ...]]:
@@ -89,6 +97,7 @@ def calls(selection: Selection) -> Expression:
         **(_lacking(rows) | of_calls),
         cost=rows.effective_usd,
         sign=_sign(rows),
+        asked=rows.model,
         model=ibis.coalesce(rows.model, rows.model_served),
         calls=counted.ifelse(_sign(rows), 0),
         unpriced=rows.effective_usd.isnull().ifelse(_sign(rows), 0),
@@ -126,10 +135,7 @@ def listed(entries: Expression) -> Expression:
     """Single rows with the columns of LISTED, times as ISO 8601 text."""
     import ibis
 
-    kinds = {"attempt": "int64", "counterfactual_usd": "decimal(38,12)"}
-    lacking = {
-        name: ibis.null(kinds.get(name, "string")) for name in LISTED if name not in entries.columns
-    }
+    lacking = {name: ibis.null("string") for name in LISTED if name not in entries.columns}
     time = entries.time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     return entries.mutate(**lacking, time=time).select(*LISTED)
 
@@ -147,9 +153,40 @@ def sums(entries: Expression, keys: dict[str, Expression]) -> Expression:
         "output_tokens": _total(keyed, OUTPUT_BUCKETS).sum(),
         "cost": keyed.cost.sum(),
         "unpriced": keyed.unpriced.sum(),
-        "without_team": keyed.cost.sum(where=keyed.team.isnull()),
     }
     grouped = keyed.group_by(list(keys)) if keys else keyed
+    return grouped.aggregate(**totals)
+
+
+def call_sums(calls: Expression, keys: dict[str, Expression], model: str | None) -> Expression:
+    """The same as `sums`, for calls: summed by columns as they are stored, then by key.
+
+    Engines group stored columns fast. What is worked out of them (a sign, whether a row counts,
+    the model where none was asked for: the key named `model`) is looked at once a group.
+    """
+    import ibis
+
+    stored = {name: key for name, key in keys.items() if name != model}
+    names = ["asked", "model_served"] if model else []
+    keyed = calls.mutate(**stored)
+    inner = keyed.group_by([*stored, *names, "attempt", "status", "revision"]).aggregate(
+        rows=keyed.count(),
+        priced=keyed.cost.count(),
+        input_tokens=_total(keyed, INPUT_BUCKETS).sum(),
+        output_tokens=_total(keyed, OUTPUT_BUCKETS).sum(),
+        cost=keyed.cost.sum(),
+    )
+    outer = inner.mutate(**{model: ibis.coalesce(inner.asked, inner.model_served)} if model else {})
+    sign = _sign(outer)
+    counted = (outer.attempt <= 1) & (outer.status != "refused")
+    totals = {
+        "calls": (outer.rows * sign).sum(where=counted),
+        "input_tokens": outer.input_tokens.sum(),
+        "output_tokens": outer.output_tokens.sum(),
+        "cost": outer.cost.sum(),
+        "unpriced": ((outer.rows - outer.priced) * sign).sum(),
+    }
+    grouped = outer.group_by(list(keys)) if keys else outer
     return grouped.aggregate(**totals)
 
 
@@ -296,9 +333,15 @@ def field(entries: Expression, name: str, clock: Offsets) -> Expression:
     if name in TIMES:
         return _local(entries, name, clock)
     column = ALIASES.get(name, name)
-    if column in FIELDS:
-        return entries[column]
+    if not is_tag(name):
+        found = entries[column]
+        return found if found.type().is_string() else found.cast("string")
     return _tag(entries.tags, name.removeprefix("tag.").removeprefix("tags."))
+
+
+def is_tag(name: str) -> bool:
+    """Whether a dimension of that name is looked for among the tags."""
+    return name not in TIMES and ALIASES.get(name, name) not in FIELDS
 
 
 def label(name: str, value: Any, zone: ZoneInfo) -> str | None:

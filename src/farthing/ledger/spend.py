@@ -32,7 +32,6 @@ class Sums:
     output_tokens: int = 0
     cost: Money = Money.ZERO
     unpriced: int = 0
-    without_team: Money = Money.ZERO
     shared: Money = Money.ZERO
 
     def add(self, other: Sums) -> None:
@@ -41,7 +40,6 @@ class Sums:
         self.output_tokens += other.output_tokens
         self.cost += other.cost
         self.unpriced += other.unpriced
-        self.without_team += other.without_team
         self.shared += other.shared
 
 
@@ -166,7 +164,7 @@ class Spending:
             keys = queries.named_keys(entries, dimensions, clock)
             if sharings:
                 keys["sharing"] = queries.first_match(entries, [each.match for each in sharings])
-            for row in self._fetch(queries.sums(entries, keys)):
+            for row in self._fetch(_summed(entries, keys, dimensions)):
                 values = self._key(dimensions, row)
                 last = row[len(dimensions)] if sharings else None
                 _add(
@@ -188,6 +186,17 @@ class Spending:
         return self.clocks[selection.period]
 
 
+def _summed(
+    entries: Expression, keys: dict[str, Expression], dimensions: Sequence[str]
+) -> Expression:
+    if "asked" not in entries.columns:
+        return queries.sums(entries, keys)
+    model = next(
+        (key for key, name in zip(keys, dimensions, strict=False) if name == "model"), None
+    )
+    return queries.call_sums(entries, keys, model)
+
+
 def _filters(
     where: tuple[All, ...], over: str, weights: dict[str, int]
 ) -> dict[tuple[All, ...], list[str]]:
@@ -206,14 +215,13 @@ def _whose(dimensions: Sequence[str], over: str, bearer: str, others: Key) -> Ke
 
 
 def _read(totals: Sequence[Any]) -> Sums:
-    calls, input_tokens, output_tokens, cost, unpriced, without_team = totals
+    calls, input_tokens, output_tokens, cost, unpriced = totals
     return Sums(
         int(calls or 0),
         int(input_tokens or 0),
         int(output_tokens or 0),
         _money(cost),
         int(unpriced or 0),
-        _money(without_team),
     )
 
 

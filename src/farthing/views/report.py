@@ -15,7 +15,7 @@ from farthing.domain.money import Money
 from farthing.domain.period import Period
 from farthing.domain.scope import SCOPE
 from farthing.domain.where import All
-from farthing.ledger import grain
+from farthing.ledger import grain, queries
 from farthing.ledger.queries import TIMES, Selection
 from farthing.ledger.shares import Sharing
 from farthing.ledger.spend import Key, Spending, Sums
@@ -190,7 +190,7 @@ def notes(report: Report) -> list[str]:
             f"{figures.dollars(report.unseen)} more was billed than any call tells of; it is not "
             "in the total. See `farthing reconcile`."
         )
-    said += _unpriced(report)
+    said += [*_unpriced(report), *_misspelt(report)]
     for currency, amount in report.unconverted.items():
         said.append(
             f"{amount.normalize():,f} {currency} has no rate and is not in the total. Name a file "
@@ -206,6 +206,22 @@ def notes(report: Report) -> list[str]:
             "--account, or their gap to the bill stays unclear."
         )
     return said
+
+
+def _misspelt(report: Report) -> list[str]:
+    """A name that is no dimension is a tag; one that no row has may be a slip."""
+    names = [
+        name
+        for index, name in enumerate(report.request.by)
+        if queries.is_tag(name) and all(group.key[index] is None for group in report.groups)
+    ]
+    if not report.groups:
+        filters = (condition for every in report.request.where for condition in every)
+        names = [each.field for each in filters if queries.is_tag(each.field)]
+    return [
+        f"Nothing here has a tag {name!r}; `farthing report --help` lists the other dimensions."
+        for name in dict.fromkeys(names)
+    ]
 
 
 def _unpriced(report: Report) -> list[str]:
@@ -319,9 +335,7 @@ def _unallocated(spending: Spending, request: Request, groups: Sequence[Group]) 
         return Money.sum(
             group.sums.cost for group in groups if all(group.key[i] is None for i in scopes)
         )
-    if spending.sharings:
-        return spending.by(request.selection, ("team",)).get((None,), Sums()).cost
-    return Money.sum(group.sums.without_team for group in groups)
+    return spending.by(request.selection, ("team",)).get((None,), Sums()).cost
 
 
 def _figures(report: Report, group: Group) -> dict[str, Any]:

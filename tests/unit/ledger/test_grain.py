@@ -1,3 +1,5 @@
+"""Each dollar counts once, whatever tells of it."""
+
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 

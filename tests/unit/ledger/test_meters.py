@@ -1,3 +1,5 @@
+"""A cost is shared out over the kinds of token, exactly."""
+
 from hypothesis import given
 from hypothesis import strategies as st
 

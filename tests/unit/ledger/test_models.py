@@ -1,3 +1,5 @@
+"""Two names for one model are found to be one."""
+
 import pytest
 
 from farthing.ledger.models import family, same_names

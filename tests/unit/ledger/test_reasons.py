@@ -1,3 +1,5 @@
+"""The likely reason of a difference."""
+
 from datetime import date
 
 import pytest

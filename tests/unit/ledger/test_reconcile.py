@@ -1,3 +1,5 @@
+"""Ledger, usage page and invoice stand side by side, and the gap has a reason."""
+
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo

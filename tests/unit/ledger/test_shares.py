@@ -1,3 +1,5 @@
+"""Shared costs are borne by those who use them, and nothing gets lost."""
+
 from zoneinfo import ZoneInfo
 
 import pytest

@@ -1,3 +1,5 @@
+"""Single rows come out as facts, however many there are."""
+
 import tracemalloc
 from datetime import timedelta
 

@@ -1,3 +1,5 @@
+"""One rounding rule everywhere."""
+
 import pytest
 
 from farthing.domain.money import Money

@@ -1,3 +1,5 @@
+"""The report's figures, and its sentence."""
+
 from datetime import UTC, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -9,7 +11,7 @@ from farthing.domain.errors import Refused
 from farthing.domain.money import Money
 from farthing.domain.period import Period
 from farthing.domain.where import parse_any
-from farthing.views.report import Report, Request, as_json, report, sentence
+from farthing.views.report import Report, Request, as_json, notes, report, sentence
 from tests.ledgers import NOON, call, charge, ledger, new_id
 
 NOW = datetime(2026, 10, 11, tzinfo=UTC)
@@ -190,3 +192,27 @@ def test_money_is_exact_where_floats_are_not():
     found = as_json(asked(*[call("0.100000000001") for _ in range(3)]))
     assert found["total_usd"] == "0.300000000003"
     assert Money.of(found["groups"][0]["cost_usd"]) == Money.of("0.300000000003")
+
+
+def test_a_dimension_that_no_row_has_may_be_a_slip_and_is_named():
+    rows = [call("1", tags='{"app":"x"}')]
+    assert "'teem'" in notes(asked(*rows, by="teem"))[0]
+    assert "'ap'" in notes(asked(*rows, where=["ap=x"]))[0]
+    assert notes(asked(*rows, by="team,app", where=["app=x"])) == []
+
+
+def test_notes_say_what_is_missing_and_how_to_mend_it():
+    rows = [
+        call(None, model="new"),
+        call("3", account="a"),
+        call("1", account="b"),
+        charge("9", describes_calls=True),
+        charge(None, billing_currency="EUR", billed_cost=Decimal("1234.50")),
+    ]
+    said = "\n".join(notes(asked(*rows, settings=Settings(required_tags=("app",)))))
+    assert "$5.00 more was billed" in said
+    assert "openai/new" in said
+    assert "farthing prices rerate" in said
+    assert "1,234.5 EUR has no rate" in said
+    assert "0% of the cost has the required tag app" in said
+    assert "openai has several accounts" in said
