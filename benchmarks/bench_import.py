@@ -70,7 +70,7 @@ def _round(folder: Path, log: Path) -> tuple[float, float, float, float]:
     stored = sum(path.stat().st_size for path in (folder / "ws" / "tables" / "calls").rglob("*"))
     again = _import(folder / "ws", log)
     assert (fresh["added"], again["added"]) == (fresh["rows"], 0), (fresh, again)
-    return float(copied), fresh["seconds"], again["seconds"], stored / fresh["rows"]
+    return float(copied.split()[-1]), fresh["seconds"], again["seconds"], stored / fresh["rows"]
 
 
 def _import(workspace: Path, log: Path) -> dict[str, float]:

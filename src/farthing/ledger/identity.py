@@ -14,16 +14,23 @@ from farthing.domain.usage import BUCKETS
 from farthing.ledger import schema, sql
 from farthing.ledger.checks import AMOUNTS
 
-# Texts and numbers that tell rows apart. Absent, NULL and 0 are the same: a source that lacks a
-# column and one that leaves it empty describe the same call.
-_TEXTS = (
-    *("grain", "provider", "account", "operation", "model", "model_served", "session_id"),
-    *("trace_id", "template_id", "request_hash", "details", "context", "tags", "status", *SCOPE),
-    *("charge_category", "charge_class", "charge_description", "service_name", "region"),
-    *("resource_id", "sku_id", "sku_price_id", "commitment_id", "invoice_id", "billing_currency"),
+# What tells rows apart. Absent, NULL and 0 are the same: a source that lacks a column and one that
+# leaves it empty describe the same call. The usual fields go by their place, which is fast; the
+# list may never change, or every id would. All others go by name, where they have a value.
+_PLACED = (
+    *("provider", "model", *BUCKETS, "status", "latency_ms", "ttft_ms", *SCOPE),
+    *("session_id", "trace_id", "tags"),
 )
-_NUMBERS = (*BUCKETS, "attempt", "requests", "latency_ms", "ttft_ms", *AMOUNTS)
-_DERIVED = {*BUCKETS, "attempt", "status", "grain", "billing_currency"}
+_NAMED_TEXTS = (
+    *("grain", "account", "operation", "model_served", "template_id", "request_hash", "details"),
+    *("context", "charge_category", "charge_class", "charge_description", "service_name"),
+    *("region", "resource_id", "sku_id", "sku_price_id", "commitment_id", "invoice_id"),
+)
+_NAMED_NUMBERS = ("attempt", "requests", *AMOUNTS)
+# Fields that a row has even where its source has no such column: derived, or from an option.
+_DERIVED = {*BUCKETS, "provider", "model", "account", "team", "status"}
+# What a field holds where nothing was said of it.
+_USUAL = {"attempt": "1", "requests": "1", "grain": "'call'", "status": "'ok'"}
 
 
 def identified(rows: str, source: str, present: frozenset[str]) -> str:
@@ -108,9 +115,30 @@ def fingerprint(present: frozenset[str]) -> str:
 
 
 def _content(present: frozenset[str]) -> str:
-    # Every value carries its name, or values that shift between columns would collide.
-    known = present | _DERIVED | {"provider", "model", "account", "team"}
-    texts = [f"'{field}=' || {field}" for field in _TEXTS if field in known]
-    numbers = [f"'{field}=' || nullif({field}, 0)" for field in _NUMBERS if field in known]
-    until = ["epoch_us(until)"] if "until" in present else []
-    return f"concat_ws(chr(31), {', '.join(['epoch_us(time)', *until, *texts, *numbers])})"
+    """SQL for the text that is hashed. chr(31), the unit separator, occurs in no field."""
+    known = present | _DERIVED
+    placed = ["epoch_us(time)"]
+    for field in _PLACED:
+        placed.append("chr(31)")
+        if field in known:
+            placed.append(_value(field))
+    named = [
+        f"chr(31) || '{field}=' || {_value(field)}"
+        for field in (*_NAMED_TEXTS, *_NAMED_NUMBERS)
+        if field in known
+    ]
+    if "until" in present:
+        named.append("chr(31) || 'until=' || epoch_us(until)")
+    if "billing_currency" in present:
+        named.append("chr(31) || 'billing_currency=' || nullif(billing_currency, 'USD')")
+    # concat() passes over NULL, so a named field without a value leaves no trace.
+    return f"concat({', '.join([*placed, *named])})"
+
+
+def _value(field: str) -> str:
+    if field in _USUAL:
+        return f"nullif({field}, {_USUAL[field]})"
+    return f"nullif({field}, 0)" if field in _NUMBERS else field
+
+
+_NUMBERS = {*BUCKETS, "latency_ms", "ttft_ms", *_NAMED_NUMBERS}
