@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from farthing.cli.reading import folder_of
+from farthing.cli import reading
+from farthing.cli.reading import Json, Since, Timezone, Until, Where
 from farthing.domain.errors import Refused
 
 if TYPE_CHECKING:
@@ -39,11 +40,59 @@ def show(
     Units are those of genai-prices, per million. The most specific wins: cache_read_tokens are
     part of input_tokens and cost their own price instead.
     """
-    rows = listed(folder_of(context), model, provider, _day(on))
+    rows = listed(reading.folder_of(context), model, provider, _day(on))
     if as_json:
         typer.echo(_json(rows))
     else:
         _print(model, rows)
+
+
+@app.command()
+def rerate(  # noqa: PLR0913  one argument per option
+    ctx: typer.Context,
+    since: Since = None,
+    until: Until = None,
+    timezone: Timezone = None,
+    where: Where = None,
+    dry_run: Annotated[  # noqa: FBT002  how typer spells a flag
+        bool, typer.Option("--dry-run", help="Say what would change, and write nothing.")
+    ] = False,
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Price stored calls and usage pages again, at today's prices and contracts.
+
+    Where the cost is another one, or there was none, the row is reversed and booked anew; a
+    second run adds nothing. `report --as-of` still shows what was booked before. A row that
+    today's prices do not cover keeps the cost that it has.
+    """
+    from farthing.ledger.rerate import rerate as run
+    from farthing.ledger.workspace import Workspace
+
+    workspace = Workspace.open(reading.folder_of(ctx), create=False)
+    selection = reading.selection_of(ctx, since, until, timezone, where)
+    done = run(workspace, selection, reading.now, dry_run=dry_run)
+    if as_json:
+        reading.print_json(
+            {
+                "rows": done.rows,
+                "changed": done.changed,
+                "unpriced": done.unpriced,
+                "reversed_usd": str(done.reversed),
+                "booked_usd": str(done.booked),
+                "difference_usd": str(done.difference),
+                "seconds": done.seconds,
+            }
+        )
+        return
+    verb = "would change" if dry_run else "changed"
+    typer.echo(
+        f"{done.rows:,} rows priced again, {done.changed:,} {verb}: {done.reversed} USD before, "
+        f"{done.booked} USD now, a difference of {done.difference} USD."
+    )
+    if done.unpriced:
+        typer.echo(
+            f"{done.unpriced:,} rows have no price still. `farthing report` names their models."
+        )
 
 
 def listed(workspace: Path, model: str, provider: str | None, on: date | None) -> list[Shown]:
