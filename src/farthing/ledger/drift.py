@@ -83,8 +83,9 @@ def _of(
                coalesce(sum(contracted_usd) FILTER ({has_price}), 0),
                coalesce(sum(new_contracted_usd) FILTER ({has_price}), 0)
         FROM ({found.rows}) WHERE NOT unbilled GROUP BY ALL""")
-    for *traffic, was, now in groups.fetchall():
-        yield Drift(*traffic, Money.of(Decimal(was)), Money.of(Decimal(now)))
+    for provider, model, context, count, priced, unpriced, was, now in groups.fetchall():
+        costs = Money.of(Decimal(was)), Money.of(Decimal(now))
+        yield Drift(provider, model, context, count, priced, unpriced, *costs)
 
 
 def _joined(found: list[Drift]) -> list[Drift]:
