@@ -48,4 +48,7 @@ def sentence(found: Sequence[Drift]) -> str:
     said = f"Booked at {figures.dollars(was)}, this traffic costs {figures.dollars(now)}"
     said += f", {figures.dollars(size)} {more}." if size else ", which is the same."
     unpriced = sum(each.unpriced for each in found)
-    return f"{said} {unpriced:,} rows have no price there and are in neither." if unpriced else said
+    if not unpriced:
+        return said
+    rows = "1 row has" if unpriced == 1 else f"{unpriced:,} rows have"
+    return f"{said} {rows} no price there, in neither sum."
