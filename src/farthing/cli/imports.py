@@ -76,6 +76,7 @@ def as_record(summary: Summary) -> dict[str, object]:
     return {
         "rows": summary.rows,
         "added": summary.added,
+        "corrected": summary.corrected,
         "duplicates": summary.duplicates,
         "quarantined": summary.quarantined,
         "unpriced": summary.unpriced,
@@ -95,6 +96,10 @@ def said(summary: Summary) -> list[str]:
         f"{summary.added:,} rows added, {summary.cost_usd:,.2f} USD, in {summary.seconds:.1f} s "
         f"({rate:,.0f} rows/s); {summary.duplicates:,} were there already."
     ]
+    if summary.corrected:
+        lines.append(
+            f"{summary.corrected:,} of them say more of a bucket that was there, and replace it."
+        )
     lines += [f"  {note}" for note in dict.fromkeys(summary.notes)]
     if summary.unpriced:
         models = ", ".join(sorted(summary.unpriced_models))

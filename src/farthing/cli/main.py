@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from farthing.cli import (
+    allocate,
     calls,
     compact,
     demo,
@@ -51,6 +52,7 @@ app.command()(calls.calls)
 app.command()(reconcile.reconcile)
 app.add_typer(export.app, name="export")
 app.add_typer(prices.app)
+app.command()(allocate.allocate)
 app.command()(compact.compact)
 app.command()(demo.demo)
 app.command()(plugins.plugins)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from farthing.config import Settings
     from farthing.domain.period import Period
+    from farthing.ledger.queries import Selection
 
 Since = Annotated[
     str | None, typer.Option(help="From when on: 30d, 12h, 2026-10, 2026-10-03, an ISO time.")
@@ -73,6 +74,21 @@ def period_of(since: str | None, until: str | None, zone: ZoneInfo, now: datetim
     if period.since and period.until and period.since >= period.until:
         raise Refused("--since must be before --until, which is exclusive.")
     return period
+
+
+def selection_of(
+    ctx: typer.Context,
+    since: str | None,
+    until: str | None,
+    timezone: str | None,
+    where: list[str] | None,
+) -> Selection:
+    """The rows that a command is asked to look at."""
+    from farthing.domain.where import parse_any
+    from farthing.ledger.queries import Selection
+
+    zone = zone_of(timezone, settings_of(ctx))
+    return Selection(period_of(since, until, zone, now()), parse_any(where or ()))
 
 
 def now() -> datetime:

@@ -69,11 +69,7 @@ def is_known(into: schema.Table, connection: duckdb.DuckDBPyConnection) -> bool:
 
 def unknown(rows: str, into: schema.Table, since: str | None, until: str | None) -> str:
     """SQL: the identified `rows` that the ledger does not have, by the days that can match."""
-    days = (
-        f"day BETWEEN {sql.text(since)}::TIMESTAMPTZ::DATE - 1"
-        f" AND {sql.text(until)}::TIMESTAMPTZ::DATE + 1"
-    )
-    there = f"SELECT * FROM {into.name} WHERE {days}"
+    there = near(into, since, until)
     key = ", ".join(column for column in into.key if column != "revision")
     fresh = f"SELECT * FROM ({rows}) ANTI JOIN (SELECT {key} FROM ({there})) USING ({key})"
     if into is not schema.CALLS:
@@ -81,6 +77,15 @@ def unknown(rows: str, into: schema.Table, since: str | None, until: str | None)
     # The gateway made its own ids; the same call from another source meets it by response id.
     metered = f"SELECT provider, response_id FROM ({there}) WHERE source = 'gateway'"
     return f"SELECT * FROM ({fresh}) ANTI JOIN ({metered}) USING (provider, response_id)"
+
+
+def near(into: schema.Table, since: str | None, until: str | None) -> str:
+    """SQL: the ledger's rows of the days from which a row of this span may be known."""
+    days = (
+        f"day BETWEEN {sql.text(since)}::TIMESTAMPTZ::DATE - 1"
+        f" AND {sql.text(until)}::TIMESTAMPTZ::DATE + 1"
+    )
+    return f"SELECT * FROM {into.name} WHERE {days}"
 
 
 def call_id(source: str, present: frozenset[str]) -> str:

@@ -5,7 +5,7 @@
       → allocated    owners filled in by rule                       allocate.py
       → priced       a join with the book's integer rates           pricing.py
       → identified   an id from what the source said                identity.py
-      → new          what the ledger does not have yet
+      → new          what the ledger does not have yet, or says less of    supersede.py
       → stored       one Delta commit a file, whole or not at all   table.py
 
 Everything between importer and table is one DuckDB query that streams: rows never become Python
@@ -40,6 +40,7 @@ from farthing.ledger import (
     scan,
     schema,
     sql,
+    supersede,
     table,
 )
 from farthing.ledger.draft import Draft, Problem
@@ -60,7 +61,8 @@ class Summary:
     """What an import did. `rows` = added + duplicates + quarantined."""
 
     rows: int = 0
-    added: int = 0
+    added: int = 0  # `corrected` of them said more of a row that was there, and replaced it
+    corrected: int = 0
     duplicates: int = 0
     quarantined: int = 0
     unpriced: int = 0
@@ -120,6 +122,14 @@ def import_files(
     return summary
 
 
+@dataclass(frozen=True, slots=True)
+class _New:
+    """SQL for the rows that the ledger lacks, and for its rows that have `grown` meanwhile."""
+
+    rows: str
+    grown: Callable[[Finish], str] | None = None
+
+
 class _NotClean(Exception):
     """The fast path met a row that needs the thorough one; nothing was stored."""
 
@@ -163,16 +173,16 @@ class _Import:
         into = schema.CALLS if grain == "call" else schema.CHARGES
         rates = pricing.load(self.connection, self.book, seen.keys, ())
         identified = identity.identified(self._priced(rows, rates, into), source, present)
-        count = None
+        count, new = None, _New(identified)
         if identity.is_known(into, self.connection):
             reach = span(self.connection, rows, present)
             if reach.repeats:
                 return False
             count = reach.rows
-            identified = identity.unknown(identified, into, reach.since, reach.until)
+            new = self._unknown(identified, into, (reach.since, reach.until), present)
         quarantine.rejects(self.connection)
         try:
-            added = self._store(source, into, identified, rates, types, marked=True)
+            added = self._store(source, into, new, rates, types, marked=True)
         except (_NotClean, duckdb.OutOfRangeException, duckdb.ConversionException):
             quarantine.rejects(self.connection)
             return False
@@ -201,9 +211,10 @@ class _Import:
             good = seen.good(rows, grain)
             identified = identity.identified(self._priced(good, rates, into), source, present)
             identified = identity.numbered(identified, good, present, self.connection)
+            new = _New(identified)
             if identity.is_known(into, self.connection):
-                identified = identity.unknown(identified, into, seen.since, seen.until)
-            stored += self._store(source, into, identified, rates, types, marked=False)
+                new = self._unknown(identified, into, (seen.since, seen.until), present)
+            stored += self._store(source, into, new, rates, types, marked=False)
         self.summary.duplicates += seen.rows - seen.bad - stored
 
     def _prepared(self, query: str, types: Mapping[str, str], *, epochs: bool) -> str:
@@ -223,31 +234,51 @@ class _Import:
     def _priced(self, rows: str, rates: pricing.Rates, into: schema.Table) -> str:
         return pricing.priced(pricing.keyed(rows), rates, large=into is schema.CHARGES)
 
+    def _unknown(
+        self,
+        rows: str,
+        into: schema.Table,
+        reach: tuple[str | None, str | None],
+        present: frozenset[str],
+    ) -> _New:
+        """Of identified rows what the ledger does not know yet, by the days that they reach."""
+        unknown = identity.unknown(rows, into, *reach)
+        if into is schema.CALLS or not supersede.can_grow(present):
+            return _New(unknown)
+        now = self.rim.now()
+        return _New(unknown, lambda end: supersede.grown(end.charges(rows), *reach, now))
+
     def _store(
         self,
         source: str,
         into: schema.Table,
-        rows: str,
+        new: _New,
         rates: pricing.Rates,
         types: Mapping[str, str],
         *,
         marked: bool,
     ) -> int:
+        """Add what is new, and what replaces rows that are there; answers how many those are."""
         finish = Finish(
             source,
             frozenset(types) | self._filled(),
             price_flags=any(rate.flags for _, rate in rates.rows),
             marked=marked,
         )
-        query = finish.calls(rows) if into is schema.CALLS else finish.charges(rows)
+        query = finish.calls(new.rows) if into is schema.CALLS else finish.charges(new.rows)
+        if new.grown:
+            query = f"({query}) UNION ALL BY NAME ({new.grown(finish)})"
         price_table.remember(self.workspace, self.connection, rates.distinct, self.rim.now())
         before = set(table.files(self.workspace, into))
         check = self._refuse_unclean if marked else None
-        added = table.append(self.workspace, into, self.connection.sql(query), check=check)
+        written = table.append(self.workspace, into, self.connection.sql(query), check=check)
+        if not written:
+            return 0
+        files = set(table.files(self.workspace, into)) - before
+        corrected = _count(into, files, self.connection, self.summary)
+        added = written - corrected  # a correction is two rows
         self.summary.added += added
-        if added:
-            written = set(table.files(self.workspace, into)) - before
-            _count(self.workspace, into, written, self.connection, self.summary)
+        self.summary.corrected += corrected
         return added
 
     def _filled(self) -> frozenset[str]:
@@ -261,7 +292,8 @@ class _Import:
             return
         listed = ", ".join(sql.text(file) for file in files)
         found = self.connection.execute(f"""
-            SELECT count(*) - count(DISTINCT hash(id)), count(*) FILTER (flags = '{NOT_CLEAN}')
+            SELECT count(*) - count(DISTINCT hash(id, revision)),
+                   count(*) FILTER (flags = '{NOT_CLEAN}')
             FROM read_parquet([{listed}])""").fetchall()
         if found != [(0, 0)]:
             raise _NotClean
@@ -361,17 +393,20 @@ def _bucketed(rows: str) -> str:
 
 
 def _count(
-    workspace: Workspace,
     into: schema.Table,
     files: set[str],
     connection: duckdb.DuckDBPyConnection,
     summary: Summary,
-) -> None:
-    """Read back what was committed: the summary tells what is stored, not what was meant."""
+) -> int:
+    """Read back what was committed: the summary tells what is stored, not what was meant.
+
+    Answers how many of the rows correct another.
+    """
     stored = scan.read_files(into, sorted(files))
-    unpriced = "list_contains(string_split(flags, ','), 'unpriced')"
-    [(cost, without)] = connection.execute(f"""
-        SELECT coalesce(sum(effective_usd), 0), count(*) FILTER ({unpriced})
+    unpriced = "revision % 2 = 0 AND list_contains(string_split(flags, ','), 'unpriced')"
+    [(cost, without, corrected)] = connection.execute(f"""
+        SELECT coalesce(sum(effective_usd), 0), count(*) FILTER ({unpriced}),
+               count(*) FILTER (revision % 2 = 1)
         FROM ({stored})""").fetchall()
     summary.cost_usd += cost
     summary.unpriced += without
@@ -380,3 +415,4 @@ def _count(
             SELECT DISTINCT coalesce(model, '(no model)') FROM ({stored})
             WHERE {unpriced} LIMIT 20""").fetchall()
         summary.unpriced_models |= {model for (model,) in models}
+    return int(corrected)

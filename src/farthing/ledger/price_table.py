@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import msgspec
 
-from farthing.ledger import schema, sql, table
+from farthing.ledger import scan, schema, sql, table
 from farthing.ledger.workspace import Workspace
 from farthing.prices.rate import Rate
 
@@ -39,6 +39,13 @@ def known(workspace: Workspace, connection: duckdb.DuckDBPyConnection) -> frozen
     listed = ", ".join(sql.text(file) for file in files)
     found = connection.execute(f"SELECT DISTINCT price_id FROM read_parquet([{listed}])")
     return frozenset(price_id for (price_id,) in found.fetchall())
+
+
+def flags(workspace: Workspace, connection: duckdb.DuckDBPyConnection) -> frozenset[str]:
+    """Every flag that some remembered price carries."""
+    held = scan.read_files(schema.PRICES, table.files(workspace, schema.PRICES))
+    found = connection.execute(f"SELECT DISTINCT flags FROM ({held}) WHERE flags IS NOT NULL")
+    return frozenset(flag for (told,) in found.fetchall() for flag in told.split(","))
 
 
 def _rows(rate: Rate, now: datetime) -> Iterator[tuple[Any, ...]]:

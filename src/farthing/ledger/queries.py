@@ -123,6 +123,17 @@ def charges(selection: Selection, *, shadowed: bool) -> Expression:
     return entries.filter(matches(entries, selection.where))
 
 
+def as_stored(stored: Table, selection: Selection, *, shadowed: bool) -> Expression:
+    """Rows with the columns of their table and no others. `shadowed` as for charges."""
+    rows = selected(table(stored), selection)
+    if stored is CHARGES and shadowed:
+        rows = _unshadowed(rows)
+    if not selection.where:
+        return rows
+    entries = calls(selection) if stored is CALLS else charges(selection, shadowed=False)
+    return rows.semi_join(entries.select(*stored.key), stored.key)
+
+
 # A row as others read it; `calls --jsonl` is made of these, in this order.
 LISTED = (
     "id", "attempt", "revision", "time", "source", "grain", "provider", "account", "response_id",

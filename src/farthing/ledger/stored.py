@@ -27,17 +27,15 @@ class Finish:
 
     def calls(self, rows: str) -> str:
         unsent = "attempt = 0"
-        used = " + ".join(BUCKETS)
-        unused = f"status <> 'ok' AND {used} = 0{self._if('details', ' AND details IS NULL')}"
-        unbilled = f"({unsent} OR ({unused}))"
+        free = unbilled(details="details" in self.present)
         reported = "reported_usd" if "reported_usd" in self.present else "NULL"
-        unpriced = f"price_id IS NULL AND {reported} IS NULL AND NOT {unbilled}"
+        unpriced = f"price_id IS NULL AND {reported} IS NULL AND NOT {free}"
         made = {
             "revision": "0",
             "source": sql.text(self.source),
-            "list_usd": f"CASE WHEN {unbilled} THEN 0 ELSE list_usd END",
-            "contracted_usd": f"CASE WHEN {unbilled} THEN 0 ELSE contracted_usd END",
-            "effective_usd": f"CASE WHEN {unbilled} THEN 0"
+            "list_usd": f"CASE WHEN {free} THEN 0 ELSE list_usd END",
+            "contracted_usd": f"CASE WHEN {free} THEN 0 ELSE contracted_usd END",
+            "effective_usd": f"CASE WHEN {free} THEN 0"
             f" ELSE coalesce({reported}, contracted_usd) END",
             "price_ids": "price_id",
             "flags": self._flags(("suspect", "suspect"), ("unpriced", unpriced)),
@@ -69,9 +67,6 @@ class Finish:
         }
         return self._select(schema.CHARGES, currencies.joined(rows), made)
 
-    def _if(self, field: str, text: str) -> str:
-        return text if field in self.present else ""
-
     def _flags(self, *named: tuple[str, str]) -> str:
         """SQL: given flags and those whose condition holds, sorted, comma-separated."""
         ours = ", ".join(f"CASE WHEN {test} THEN '{flag}' END" for flag, test in named)
@@ -96,6 +91,12 @@ class Finish:
         )
         day = f"make_timestamp(epoch_us(time))::DATE AS {schema.PARTITION}"
         return f"SELECT {columns}, {day} FROM ({rows})"
+
+
+def unbilled(*, details: bool = True) -> str:
+    """SQL: whether a call cost nothing: it was not sent, or failed without any usage."""
+    unused = f"status <> 'ok' AND {' + '.join(BUCKETS)} = 0"
+    return f"(attempt = 0 OR ({unused}{' AND details IS NULL' if details else ''}))"
 
 
 def _usd(cost: str) -> str:

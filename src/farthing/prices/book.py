@@ -42,12 +42,16 @@ class Book:
         self._candidates: dict[tuple[str | None, str | None], tuple[Contract, ...]] = {}
 
     @classmethod
-    def load(cls, workspace: Path | str) -> Book:
-        """The price lists with the user's own over them; a folder without a config is fine."""
+    def load(cls, workspace: Path | str, contracts_in: Path | None = None) -> Book:
+        """The price lists with the user's own over them; a folder without a config is fine.
+
+        `contracts_in` is a file whose [[prices]] stand in for those of the workspace.
+        """
         from farthing.prices.gaps import GAPS
 
         settings = Settings.load(Path(workspace))
-        contracts = own_prices.read(settings.prices, settings.path or Path(FILE))
+        agreed = Settings.read(contracts_in) if contracts_in else settings
+        contracts = own_prices.read(agreed.prices, agreed.path or Path(FILE))
         accounts = settings.providers.items()
         priced_as = {name: told.priced_as for name, told in accounts if told.priced_as}
         return cls(_price_lists(), contracts, GAPS, priced_as)
