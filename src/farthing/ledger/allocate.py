@@ -24,11 +24,21 @@ COLUMNS = frozenset(
 
 
 def allocated(query: str, rules: Sequence[Rule]) -> str:
-    """SQL: the rows of `query` with scope columns filled by `rules`."""
+    """SQL: the rows of `query` with scope columns filled by `rules`.
+
+    What the source itself said stays beside it as `said_team`, `said_project` …: a row's identity
+    hangs on that, or another rule would make the same row another one.
+    """
     filled = [f"{_fill(name, rules)} AS {name}" for name in SCOPE if _sets(name, rules)]
     if not filled:
         return query
-    return f"SELECT * REPLACE ({', '.join(filled)}) FROM ({query})"
+    said = ", ".join(f"{name} AS said_{name}" for name in SCOPE if _sets(name, rules))
+    return f"SELECT * REPLACE ({', '.join(filled)}), {said} FROM ({query})"
+
+
+def keeps(rules: Sequence[Rule]) -> frozenset[str]:
+    """The columns that `allocated` adds."""
+    return frozenset(f"said_{name}" for rule in rules for name in rule.sets)
 
 
 def matches(conditions: All) -> str:

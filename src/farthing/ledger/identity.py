@@ -28,7 +28,7 @@ _NAMED_TEXTS = (
 )
 _NAMED_NUMBERS = ("attempt", "requests", *AMOUNTS)
 # Fields that a row has even where its source has no such column: derived, or from an option.
-_DERIVED = {*BUCKETS, "provider", "model", "account", "team", "status"}
+_DERIVED = {*BUCKETS, "provider", "model", "account", "status"}
 # What a field holds where nothing was said of it.
 _USUAL = {"attempt": "1", "requests": "1", "grain": "'call'", "status": "'ok'"}
 
@@ -126,9 +126,9 @@ def _content(present: frozenset[str]) -> str:
     for field in _PLACED:
         placed.append("chr(31)")
         if field in known:
-            placed.append(_value(field))
+            placed.append(_value(field, known))
     named = [
-        f"chr(31) || '{field}=' || {_value(field)}"
+        f"chr(31) || '{field}=' || {_value(field, known)}"
         for field in (*_NAMED_TEXTS, *_NAMED_NUMBERS)
         if field in known
     ]
@@ -140,10 +140,11 @@ def _content(present: frozenset[str]) -> str:
     return f"concat({', '.join([*placed, *named])})"
 
 
-def _value(field: str) -> str:
+def _value(field: str, known: frozenset[str] | set[str]) -> str:
+    column = f"said_{field}" if f"said_{field}" in known else field
     if field in _USUAL:
-        return f"nullif({field}, {_USUAL[field]})"
-    return f"nullif({field}, 0)" if field in _NUMBERS else field
+        return f"nullif({column}, {_USUAL[field]})"
+    return f"nullif({column}, 0)" if field in _NUMBERS else column
 
 
 _NUMBERS = {*BUCKETS, "latency_ms", "ttft_ms", *_NAMED_NUMBERS}

@@ -162,7 +162,7 @@ class _Import:
         repeats, is looked up in the written files before they are committed.
         """
         rows = self._prepared(query.sql, types, epochs=False)
-        present = frozenset(types)
+        present = frozenset(types) | allocate.keeps(self.settings.allocate)
         sample = self._prepared(
             f"SELECT * FROM ({query.sql}) LIMIT {SAMPLE_ROWS}", types, epochs=False
         )
@@ -196,7 +196,7 @@ class _Import:
         self, source: str, query: Query, types: Mapping[str, str], problems: list[Problem]
     ) -> None:
         """Store a source that has bad rows, repeats, several grains or odd times."""
-        present = frozenset(types)
+        present = frozenset(types) | allocate.keeps(self.settings.allocate)
         rows = self._prepared(query.sql, types, epochs=True)
         seen = survey(self.connection, rows, present)
         rejected = quarantine.rejects(self.connection)

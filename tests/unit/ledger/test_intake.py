@@ -259,3 +259,12 @@ def test_a_full_disk_leaves_nothing_half_written(desk, monkeypatch):
     monkeypatch.undo()
     assert sorted(path for path in desk.workspace.tables.rglob("*") if path.is_file()) == before
     assert desk.take_text(HEADER + LINE.replace("100", "7")).added == 1
+
+
+def test_another_rule_does_not_make_the_same_calls_other_ones(desk):
+    log = desk.write("log.csv", HEADER + LINE.replace("search", "") * 2)
+    assert desk.take(log).added == 2
+    desk.configure('[[allocate]]\nmatch = "model=gpt-4o"\nteam = "shop"\nfeature = "pay"\n')
+    assert desk.take(log).duplicates == 2
+    desk.configure('[[allocate]]\nmatch = "model=gpt-4o"\nteam = "ads"\n')
+    assert desk.take(log).duplicates == 2
