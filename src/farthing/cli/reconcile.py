@@ -11,9 +11,12 @@ from farthing.cli import reading
 from farthing.cli.reading import Json, Timezone
 
 if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
     from rich.table import Table
 
     from farthing.domain.money import Money
+    from farthing.domain.period import Period
     from farthing.ledger.reconcile import Reconciliation, Row
 
 
@@ -25,18 +28,25 @@ def reconcile(  # noqa: PLR0913  one argument per option
     account: Annotated[str | None, typer.Option(help="One account of the provider.")] = None,
     timezone: Timezone = None,
     every: Annotated[bool, typer.Option("--all", help="Show the rows that agree, too.")] = False,
+    book: Annotated[
+        bool,
+        typer.Option("--book", help="Correct recovered calls so that their day agrees."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Compare calls, usage pages and invoice lines per day, model and project.
 
-    The difference is the invoice (else the usage page) less the ledger. Nothing is written. Ends
-    with 1 where they differ by more than rounding.
+    The difference is the invoice (else the usage page) less the ledger. Nothing is written,
+    unless --book spreads it over calls that were booked at an estimate. Ends with 1 where they
+    differ by more than rounding.
     """
     from farthing.domain.period import month as month_of
     from farthing.ledger.reconcile import reconcile as compare
     from farthing.views import reconcile as view
 
     zone = reading.zone_of(timezone, reading.settings_of(ctx))
+    if book:
+        _book(ctx, provider, month_of(month, zone), zone, account)
     with reading.ledger_of(ctx) as ledger:
         found = compare(ledger, provider, month_of(month, zone), zone, account)
     for note in found.notes:
@@ -47,6 +57,24 @@ def reconcile(  # noqa: PLR0913  one argument per option
         _print_text(found, view.sentence(found), every=every)
     if any(row.differs for row in found.rows):
         raise typer.Exit(1)
+
+
+def _book(
+    ctx: typer.Context, provider: str, period: Period, zone: ZoneInfo, account: str | None
+) -> None:
+    from farthing.ledger import engine, recovered
+    from farthing.ledger.reconcile import reconcile as compare
+    from farthing.ledger.workspace import Workspace
+    from farthing.views import figures
+
+    workspace = Workspace.open(reading.folder_of(ctx), create=False)
+    with workspace.lock(), engine.connect(workspace) as ledger:
+        found = compare(ledger, provider, period, zone, account)
+        done = recovered.book(workspace, ledger, found, period, zone, reading.now())
+    typer.echo(
+        f"{done.rows:,} recovered calls booked anew, {figures.dollars(done.difference)} in all.",
+        err=True,
+    )
 
 
 def _print_text(found: Reconciliation, sentence: str, *, every: bool) -> None:

@@ -294,6 +294,22 @@ def compared(entries: Expression, clock: Offsets) -> Expression:
     )
 
 
+def recovered(calls: Expression, provider: str, clock: Offsets) -> Expression:
+    """All revisions of a provider's recovered calls, with what reconcile compares them by."""
+    import ibis
+
+    rows = calls.filter(calls.provider == provider, calls.status == "recovered")
+    return rows.select(
+        "id",
+        "attempt",
+        "revision",
+        local=_local(rows, "day", clock),
+        served=ibis.coalesce(rows.model_served, rows.model),
+        project=rows.project,
+        cost=rows.cost,
+    )
+
+
 def billing_calls(charges: Expression) -> Expression:
     """The charges that tell of calls, and the credits against them."""
     return charges.filter(charges.describes_calls | _certain(charges.charge_category == "Credit"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,9 @@ class Place:
     day: date
     model: str
     project: str
+
+
+Rename = Callable[[Place], Place]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ class Reconciliation:
     provider: str
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
+    rename: Rename  # from a call's own names to those of the rows
 
 
 Sides = dict[str, Side]  # by grain
@@ -68,29 +72,33 @@ def reconcile(
 ) -> Reconciliation:
     """Compare at the finest level that all sides have, and say where that is coarser."""
     places = _read(connection, _selection(provider, account, period), zone)
-    places, notes = level(places)
-    return Reconciliation(provider, tuple(compare(provider, places)), notes)
+    rename, notes = level(places)
+    return Reconciliation(
+        provider, tuple(compare(provider, _merged(places, rename))), notes, rename
+    )
 
 
-def level(places: Mapping[Place, Sides]) -> tuple[dict[Place, Sides], tuple[str, ...]]:
-    """The same figures under names that all sides use."""
+def level(places: Mapping[Place, Sides]) -> tuple[Rename, tuple[str, ...]]:
+    """The names under which all sides can be compared, and what had to be left out for it."""
     notes = []
     models_of = _names(places, "model")
-    if _incomparable(models_of):
-        places = _merged(places, lambda place: replace(place, model=""))
+    with_models = not _incomparable(models_of)
+    names = models.same_names(models_of.values()) if with_models else {}
+    if not with_models:
         notes.append("Compared without models: one side names none.")
-    else:
-        names = models.same_names(models_of.values())
-        places = _merged(places, lambda place: replace(place, model=names.get(place.model, "")))
     projects = _names(places, "project")
     bill = set().union(*(found for grain, found in projects.items() if grain != "call"))
-    if "call" in projects and len(projects) > 1 and not projects["call"] & bill:
-        if projects["call"] | bill:
-            notes.append(
-                "Compared without projects: the ledger and the bill have no project in common."
-            )
-        places = _merged(places, lambda place: replace(place, project=""))
-    return dict(places), tuple(notes)
+    both = "call" in projects and len(projects) > 1
+    with_projects = not both or bool(projects["call"] & bill)
+    if not with_projects and projects["call"] | bill:
+        notes.append(
+            "Compared without projects: the ledger and the bill have no project in common."
+        )
+
+    def rename(place: Place) -> Place:
+        return Place(place.day, names.get(place.model, ""), place.project if with_projects else "")
+
+    return rename, tuple(notes)
 
 
 def compare(provider: str, places: Mapping[Place, Sides]) -> Iterable[Row]:
@@ -171,7 +179,7 @@ def _incomparable(names: Mapping[str, set[str]]) -> bool:
     return len(names) > 1 and any(names.values()) and not all(names.values())
 
 
-def _merged(places: Mapping[Place, Sides], rename: Any) -> dict[Place, Sides]:
+def _merged(places: Mapping[Place, Sides], rename: Rename) -> dict[Place, Sides]:
     merged: dict[Place, Sides] = defaultdict(dict)
     for place, sides in places.items():
         target = merged[rename(place)]
