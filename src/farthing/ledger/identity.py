@@ -122,11 +122,13 @@ def fingerprint(present: frozenset[str]) -> str:
 def _content(present: frozenset[str]) -> str:
     """SQL for the text that is hashed. chr(31), the unit separator, occurs in no field."""
     known = present | _DERIVED
-    placed = ["epoch_us(time)"]
+    placed, apart = ["epoch_us(time)"], 0
     for field in _PLACED:
-        placed.append("chr(31)")
+        apart += 1
         if field in known:
-            placed.append(_value(field, known))
+            placed += [f"repeat(chr(31), {apart})", _value(field, known)]
+            apart = 0
+    placed.append(f"repeat(chr(31), {apart})")
     named = [
         f"chr(31) || '{field}=' || {_value(field, known)}"
         for field in (*_NAMED_TEXTS, *_NAMED_NUMBERS)
