@@ -92,9 +92,8 @@ def rerate(  # noqa: PLR0913  one argument per option
         f"{done.booked} USD now, a difference of {done.difference} USD."
     )
     if done.unpriced:
-        typer.echo(
-            f"{done.unpriced:,} rows have no price still. `farthing report` names their models."
-        )
+        rows = "1 row has" if done.unpriced == 1 else f"{done.unpriced:,} rows have"
+        typer.echo(f"{rows} no price still. `farthing report` names the models.")
 
 
 @app.command()

@@ -24,6 +24,7 @@ from farthing.ledger.rerate import Rerated, rerate
 from farthing.prices.book import Book, Priced
 from tests.imports import HEADER, NOW, Desk
 from tests.unit.ledger.calls import call
+from tests.unit.ledger.test_supersede import costs, tokens, usage
 
 LATER = NOW + timedelta(days=1)
 EVERYTHING = Selection()
@@ -180,6 +181,29 @@ def test_what_the_provider_says_it_charged_still_wins(desk: Desk) -> None:
     assert again(desk).difference == Money.ZERO
     rows = desk.rows("SELECT contracted_usd, effective_usd FROM calls WHERE revision = 2")
     assert rows == [(Decimal("0.0006225"), Decimal("0.5"))]
+
+
+def test_a_usage_page_is_priced_again_and_an_invoice_is_not(desk: Desk) -> None:
+    desk.take_text(usage(tokens(100, 50, 3)), "usage.json")
+    desk.take_text(costs("1.25"), "costs.json")
+    desk.configure(OFF_17)
+    done = again(desk)
+    assert (done.rows, done.changed, str(done.difference)) == (1, 1, "-0.0001275")
+    of_page = "SELECT sum(requests), sum(input_fresh), sum(effective_usd), count(*) FROM charges"
+    assert desk.rows(f"{of_page} WHERE grain = 'usage'") == [(3, 100, Decimal("0.0006225"), 3)]
+    assert desk.rows(f"{of_page} WHERE grain = 'invoice'")[0][2:] == (Decimal("1.25"), 1)
+    assert again(desk).changed == 0
+
+
+def test_a_page_that_grows_after_it_was_rerated_corrects_the_row_in_force(desk: Desk) -> None:
+    desk.take_text(usage(tokens(100, 50)), "noon.json")
+    desk.configure(OFF_17)
+    again(desk)
+    assert desk.take_text(usage(tokens(100, 50)), "again.json").duplicates == 1
+    assert desk.take_text(usage(tokens(200, 100)), "evening.json").corrected == 1
+    held = "SELECT max(revision), sum(input_fresh), sum(effective_usd) FROM charges"
+    assert desk.rows(held) == [(4, 200, Decimal("0.001245"))]
+    assert again(desk).changed == 0
 
 
 def test_a_call_booked_at_its_hold_is_not_priced(desk: Desk) -> None:
