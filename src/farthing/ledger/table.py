@@ -243,6 +243,9 @@ class _Stage:
         added = self._write(change.rows)
         if change.check:
             change.check([str(self.folder / each.path) for each in added])
+        if change.mode == "append" and not added and not change.txn:
+            shutil.rmtree(self.folder)
+            return 0  # nothing to say, so nothing is said: an empty commit is a version for nobody
         change.step("staged")
         for each in added:
             sync_file(self.folder / each.path)

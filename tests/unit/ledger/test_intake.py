@@ -33,8 +33,10 @@ def test_a_log_is_priced_to_the_last_digit(desk):
 def test_the_same_file_twice_adds_nothing(desk):
     log = desk.write("log.csv", HEADER + LINE + LINE.replace("100", "101"))
     assert desk.take(log).added == 2
+    before = sorted(desk.workspace.tables.rglob("*"))
     again = desk.take(log)
     assert (again.added, again.duplicates, again.cost_usd) == (0, 2, 0)
+    assert sorted(desk.workspace.tables.rglob("*")) == before
 
 
 def test_overlapping_files_count_the_most_that_either_has(desk):
