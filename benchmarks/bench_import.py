@@ -1,7 +1,8 @@
 """How long five million calls take to import, beside DuckDB copying the same CSV to Parquet.
 
 Each side runs in a process of its own, in turns, so that a busy machine slows both. First into
-an empty ledger, then the same calls again, when every row must be looked up among five million.
+an empty ledger, then the same calls again, when every row must be looked up among five million;
+then a log without ids, hashes and trace ids, whose rows are known by their content alone.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ COPY (
   FROM (SELECT i AS n, (hash(i) % 1000003)::BIGINT AS pick FROM range({rows}) t(i))
 ) TO '{path}' (HEADER)
 """
+BARE = "* EXCLUDE (request_id, request_hash, trace_id)"
 RULES = '[[allocate]]\nmatch = "feature=feature-3"\nproject = "three"\n'
 
 COPY = """
@@ -51,12 +53,19 @@ def main(rows: int = ROWS) -> None:
         duckdb.execute(LOG.format(rows=rows, path=log))
         size = log.stat().st_size / 1e6
         print(f"{rows:,} rows, {size:,.0f} MB of CSV, priced, allocated; {ROUNDS} rounds")
+        bare = folder / "bare.csv"
+        duckdb.execute(f"COPY (SELECT {BARE} FROM '{log}') TO '{bare}' (HEADER)")
         rounds = [_round(folder / str(number), log) for number in range(ROUNDS)]
+        without = [_round(folder / f"bare{number}", bare) for number in range(ROUNDS)]
     copy, fresh, again, bytes_a_row = (median(column) for column in zip(*rounds, strict=True))
+    bare_copy, bare_fresh, bare_again, _ = (median(c) for c in zip(*without, strict=True))
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     print(f"DuckDB CSV to Parquet   {copy:6.2f} s")
     print(f"into an empty ledger    {fresh:6.2f} s   {fresh / copy:5.2f} times (asked: 2)")
     print(f"every row known already {again:6.2f} s   {again / copy:5.2f} times (asked: 3)")
+    print(f"no ids: DuckDB          {bare_copy:6.2f} s")
+    print(f"no ids: empty ledger    {bare_fresh:6.2f} s   {bare_fresh / bare_copy:5.2f} times")
+    print(f"no ids: every row known {bare_again:6.2f} s   {bare_again / bare_copy:5.2f} times")
     print(f"peak memory             {peak:6.0f} MB (asked: 1,500)")
     print(f"on disk                 {bytes_a_row:6.1f} bytes a row (asked: 110)")
 
