@@ -29,6 +29,8 @@ _NAMED_TEXTS = (
 _NAMED_NUMBERS = ("attempt", "requests", *AMOUNTS)
 # Fields that a row has even where its source has no such column: derived, or from an option.
 _DERIVED = {*BUCKETS, "provider", "model", "account", "status"}
+# The importer of any log at all: nobody knows how far its ids are unique.
+A_LOG = "log"
 # What a field holds where nothing was said of it.
 _USUAL = {"attempt": "1", "requests": "1", "grain": "'call'", "status": "'ok'"}
 
@@ -97,9 +99,10 @@ def call_id(source: str, present: frozenset[str]) -> str:
             " THEN md5(concat_ws(chr(31), 'response', provider, response_id))"
         )
     if "source_id" in present:
-        arms.append(
-            f"WHEN source_id IS NOT NULL THEN md5('{source}' || chr(31) || grain || source_id)"
-        )
+        # Two services may both number their calls from 1: a log's id is only good with its time.
+        apart = " || chr(31) || epoch_us(time)" if source == A_LOG else ""
+        named = f"'{source}' || chr(31) || grain || source_id{apart}"
+        arms.append(f"WHEN source_id IS NOT NULL THEN md5({named})")
     hashed = f"md5({_content(present)})"
     return f"CASE {' '.join(arms)} ELSE {hashed} END" if arms else hashed
 
@@ -116,7 +119,7 @@ def fingerprint(present: frozenset[str]) -> str:
     if not own:
         return f"hash({_content(present)})"
     ids, content = ", ".join(own), _content(present)
-    return f"CASE WHEN {has_own_id(present)} THEN hash({ids}) ELSE hash({content}) END"
+    return f"CASE WHEN {has_own_id(present)} THEN hash(coalesce({ids})) ELSE hash({content}) END"
 
 
 def _content(present: frozenset[str]) -> str:

@@ -84,6 +84,23 @@ def test_one_id_twice_in_a_file_is_one_call(desk):
     assert (summary.added, summary.duplicates) == (2, 1)
 
 
+def test_one_answer_that_a_source_tells_twice_under_two_ids_is_one_call(desk):
+    text = (
+        "id,response_id,time,provider,model,input_tokens,output_tokens\n"
+        "a,chatcmpl-1,2026-10-01T00:00:00Z,openai,gpt-4o,100,50\n"
+        "b,chatcmpl-1,2026-10-01T00:00:00Z,openai,gpt-4o,100,50\n"
+    )
+    assert desk.take_text(text).duplicates == 1
+    assert desk.rows("SELECT count(*) FROM calls") == [(1,)]
+
+
+def test_two_services_that_number_their_calls_alike_lose_none(desk):
+    log = "id,time,provider,model,input_tokens,output_tokens\n1,{},openai,gpt-4o,{},1\n"
+    one = desk.take_text(log.format("2026-10-01T00:00:00Z", 10), name="one.csv")
+    other = desk.take_text(log.format("2026-10-01T07:00:00Z", 20), name="other.csv")
+    assert (one.added, other.added) == (1, 1)
+
+
 def test_an_unknown_model_is_kept_and_is_not_free(desk):
     summary = desk.take_text(HEADER + LINE.replace("gpt-4o", "no-such-model"))
     assert (summary.added, summary.unpriced) == (1, 1)
