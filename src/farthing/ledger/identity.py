@@ -28,7 +28,7 @@ _NAMED_TEXTS = (
 )
 _NAMED_NUMBERS = ("attempt", "requests", *AMOUNTS)
 # Fields that a row has even where its source has no such column: derived, or from an option.
-_DERIVED = {*BUCKETS, "provider", "model", "account", "status"}
+_DERIVED = frozenset({*BUCKETS, "provider", "model", "account", "status"})
 # The importer of any log at all: nobody knows how far its ids are unique.
 A_LOG = "log"
 # What a field holds where nothing was said of it.
@@ -103,7 +103,8 @@ def call_id(source: str, present: frozenset[str]) -> str:
         apart = " || chr(31) || epoch_us(time)" if source == A_LOG else ""
         named = f"'{source}' || chr(31) || grain || source_id{apart}"
         arms.append(f"WHEN source_id IS NOT NULL THEN md5({named})")
-    hashed = f"md5({_content(present)})"
+    # The provider as the source has it: price lists and settings may call it otherwise later.
+    hashed = f"md5({_content(present | _DERIVED | {'said_provider'})})"
     return f"CASE {' '.join(arms)} ELSE {hashed} END" if arms else hashed
 
 
@@ -114,17 +115,20 @@ def has_own_id(present: frozenset[str]) -> str:
 
 
 def fingerprint(present: frozenset[str]) -> str:
-    """SQL for a quick 64-bit hash that equal keys share: finds candidates, decides nothing."""
+    """SQL for a quick 64-bit hash that equal keys share: finds candidates, decides nothing.
+
+    The same before pricing and after it, so it leaves out the provider, whose name that settles.
+    """
     own = [field for field in ("response_id", "source_id") if field in present]
+    content = _content((present | _DERIVED) - {"provider"})
     if not own:
-        return f"hash({_content(present)})"
-    ids, content = ", ".join(own), _content(present)
+        return f"hash({content})"
+    ids = ", ".join(own)
     return f"CASE WHEN {has_own_id(present)} THEN hash(coalesce({ids})) ELSE hash({content}) END"
 
 
-def _content(present: frozenset[str]) -> str:
+def _content(known: frozenset[str]) -> str:
     """SQL for the text that is hashed. chr(31), the unit separator, occurs in no field."""
-    known = present | _DERIVED
     placed, apart = ["epoch_us(time)"], 0
     for field in _PLACED:
         apart += 1
@@ -137,15 +141,15 @@ def _content(present: frozenset[str]) -> str:
         for field in (*_NAMED_TEXTS, *_NAMED_NUMBERS)
         if field in known
     ]
-    if "until" in present:
+    if "until" in known:
         named.append("chr(31) || 'until=' || epoch_us(until)")
-    if "billing_currency" in present:
+    if "billing_currency" in known:
         named.append("chr(31) || 'billing_currency=' || nullif(billing_currency, 'USD')")
     # concat() passes over NULL, so a named field without a value leaves no trace.
     return f"concat({', '.join([*placed, *named])})"
 
 
-def _value(field: str, known: frozenset[str] | set[str]) -> str:
+def _value(field: str, known: frozenset[str]) -> str:
     column = f"said_{field}" if f"said_{field}" in known else field
     if field in _USUAL:
         return f"nullif({column}, {_USUAL[field]})"
