@@ -82,6 +82,8 @@ def as_record(summary: Summary) -> dict[str, object]:
         "unpriced": summary.unpriced,
         "cost_usd": f"{summary.cost_usd:f}",
         "seconds": summary.seconds,
+        "uncounted": summary.uncounted,
+        "unpriced_units": summary.unpriced_units,
         "quarantine_files": [str(path) for path in summary.quarantine],
         "unpriced_models": sorted(summary.unpriced_models),
         "refused": [str(error) for error in summary.refused],
@@ -101,11 +103,22 @@ def said(summary: Summary) -> list[str]:
             f"{summary.corrected:,} of them say more of a bucket that was there, and replace it."
         )
     lines += [f"  {note}" for note in dict.fromkeys(summary.notes)]
-    if summary.unpriced:
+    if summary.uncounted:
+        lines.append(
+            f"{summary.uncounted:,} calls say nothing of what they used, so their cost is not "
+            "known and not counted as 0. They are flagged `uncounted`."
+        )
+    if summary.unpriced_units:
+        lines.append(
+            f"{summary.unpriced_units:,} rows counted something that has no price, such as "
+            "searches or images: their cost is too low. See them with `farthing calls --where "
+            "flags~*unpriced_units*`, and give a price under [[prices]] in farthing.toml."
+        )
+    if summary.unpriced > summary.uncounted:
         models = ", ".join(sorted(summary.unpriced_models))
         lines.append(
-            f"{summary.unpriced:,} rows have no price and are not counted as 0: {models}. "
-            "Give one under [[prices]] in farthing.toml, then `farthing prices rerate`."
+            f"{summary.unpriced - summary.uncounted:,} rows have no price and are not counted as "
+            f"0: {models}. Give one under [[prices]] in farthing.toml, then `farthing prices rerate`."
         )
     if summary.quarantined:
         lines.append(f"{summary.quarantined:,} rows were put aside, the rest is kept:")

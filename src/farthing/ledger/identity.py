@@ -28,7 +28,9 @@ _NAMED_TEXTS = (
 )
 _NAMED_NUMBERS = ("attempt", "requests", *AMOUNTS)
 # Fields that a row has even where its source has no such column: derived, or from an option.
-_DERIVED = {*BUCKETS, "provider", "model", "account", "status"}
+_DERIVED = frozenset({*BUCKETS, "provider", "model", "account", "status"})
+# The importer of any log at all: nobody knows how far its ids are unique.
+A_LOG = "log"
 # What a field holds where nothing was said of it.
 _USUAL = {"attempt": "1", "requests": "1", "grain": "'call'", "status": "'ok'"}
 
@@ -97,10 +99,12 @@ def call_id(source: str, present: frozenset[str]) -> str:
             " THEN md5(concat_ws(chr(31), 'response', provider, response_id))"
         )
     if "source_id" in present:
-        arms.append(
-            f"WHEN source_id IS NOT NULL THEN md5('{source}' || chr(31) || grain || source_id)"
-        )
-    hashed = f"md5({_content(present)})"
+        # Two services may both number their calls from 1: a log's id is only good with its time.
+        apart = " || chr(31) || epoch_us(time)" if source == A_LOG else ""
+        named = f"'{source}' || chr(31) || grain || source_id{apart}"
+        arms.append(f"WHEN source_id IS NOT NULL THEN md5({named})")
+    # The provider as the source has it: price lists and settings may call it otherwise later.
+    hashed = f"md5({_content(present | _DERIVED | {'said_provider'})})"
     return f"CASE {' '.join(arms)} ELSE {hashed} END" if arms else hashed
 
 
@@ -111,17 +115,20 @@ def has_own_id(present: frozenset[str]) -> str:
 
 
 def fingerprint(present: frozenset[str]) -> str:
-    """SQL for a quick 64-bit hash that equal keys share: finds candidates, decides nothing."""
+    """SQL for a quick 64-bit hash that equal keys share: finds candidates, decides nothing.
+
+    The same before pricing and after it, so it leaves out the provider, whose name that settles.
+    """
     own = [field for field in ("response_id", "source_id") if field in present]
+    content = _content((present | _DERIVED) - {"provider"})
     if not own:
-        return f"hash({_content(present)})"
-    ids, content = ", ".join(own), _content(present)
-    return f"CASE WHEN {has_own_id(present)} THEN hash({ids}) ELSE hash({content}) END"
+        return f"hash({content})"
+    ids = ", ".join(own)
+    return f"CASE WHEN {has_own_id(present)} THEN hash(coalesce({ids})) ELSE hash({content}) END"
 
 
-def _content(present: frozenset[str]) -> str:
+def _content(known: frozenset[str]) -> str:
     """SQL for the text that is hashed. chr(31), the unit separator, occurs in no field."""
-    known = present | _DERIVED
     placed, apart = ["epoch_us(time)"], 0
     for field in _PLACED:
         apart += 1
@@ -134,15 +141,15 @@ def _content(present: frozenset[str]) -> str:
         for field in (*_NAMED_TEXTS, *_NAMED_NUMBERS)
         if field in known
     ]
-    if "until" in present:
+    if "until" in known:
         named.append("chr(31) || 'until=' || epoch_us(until)")
-    if "billing_currency" in present:
+    if "billing_currency" in known:
         named.append("chr(31) || 'billing_currency=' || nullif(billing_currency, 'USD')")
     # concat() passes over NULL, so a named field without a value leaves no trace.
     return f"concat({', '.join([*placed, *named])})"
 
 
-def _value(field: str, known: frozenset[str] | set[str]) -> str:
+def _value(field: str, known: frozenset[str]) -> str:
     column = f"said_{field}" if f"said_{field}" in known else field
     if field in _USUAL:
         return f"nullif({column}, {_USUAL[field]})"

@@ -29,6 +29,7 @@ import msgspec
 from farthing.config import Settings
 from farthing.domain.errors import BadInput, Unavailable
 from farthing.ledger import (
+    accounts,
     allocate,
     checks,
     currencies,
@@ -47,11 +48,12 @@ from farthing.ledger.draft import Draft, Problem
 from farthing.ledger.files import File, damaged, decoding, find
 from farthing.ledger.importer import Importer, Options, Query
 from farthing.ledger.recognise import importer_for
-from farthing.ledger.stored import NOT_CLEAN, Finish
+from farthing.ledger.stored import NOT_CLEAN, UNCOUNTED, Finish
 from farthing.ledger.survey import SAMPLE_ROWS, detail_units, span, survey
 from farthing.ledger.watch import watching
 from farthing.ledger.workspace import Workspace
 from farthing.prices.book import Book
+from farthing.prices.rate import UNPRICED_UNITS
 
 SHOWN_PROBLEMS = 5
 
@@ -66,6 +68,8 @@ class Summary:
     duplicates: int = 0
     quarantined: int = 0
     unpriced: int = 0
+    uncounted: int = 0  # of them, calls of which no source says what they used
+    unpriced_units: int = 0  # rows that have a price, but counted something that has none
     cost_usd: Decimal = Decimal(0)
     seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
@@ -162,7 +166,7 @@ class _Import:
         repeats, is looked up in the written files before they are committed.
         """
         rows = self._prepared(query.sql, types, epochs=False)
-        present = frozenset(types) | allocate.keeps(self.settings.allocate)
+        present = frozenset(types) | self._said
         sample = self._prepared(
             f"SELECT * FROM ({query.sql}) LIMIT {SAMPLE_ROWS}", types, epochs=False
         )
@@ -196,13 +200,11 @@ class _Import:
         self, source: str, query: Query, types: Mapping[str, str], problems: list[Problem]
     ) -> None:
         """Store a source that has bad rows, repeats, several grains or odd times."""
-        present = frozenset(types) | allocate.keeps(self.settings.allocate)
+        present = frozenset(types) | self._said
         rows = self._prepared(query.sql, types, epochs=True)
         seen = survey(self.connection, rows, present)
         rejected = quarantine.rejects(self.connection)
-        self.summary.rows += seen.rows + len(problems) + len(rejected)
         bad = quarantine.bad_rows(self.connection, self.file, query, rows) if seen.bad else []
-        self._put_aside([*problems, *rejected, *bad])
         units = detail_units(self.connection, rows, present)
         rates = pricing.load(self.connection, self.book, seen.keys, units)
         stored = 0
@@ -215,7 +217,9 @@ class _Import:
             if identity.is_known(into, self.connection):
                 new = self._unknown(identified, into, (seen.since, seen.until), present)
             stored += self._store(source, into, new, rates, types, marked=False)
+        self.summary.rows += seen.rows + len(problems) + len(rejected)
         self.summary.duplicates += seen.rows - seen.bad - stored
+        self._put_aside([*problems, *rejected, *bad])
 
     def _prepared(self, query: str, types: Mapping[str, str], *, epochs: bool) -> str:
         defaults = checks.Defaults(
@@ -227,6 +231,7 @@ class _Import:
             epochs=epochs,
         )
         rows = checks.checked(query, types, defaults)
+        rows = accounts.booked(rows, self.settings.providers)
         rows = allocate.allocated(rows, self.settings.allocate)
         contracts = pricing.covering_contracts(self.book.contracts)
         return f"SELECT *, {contracts} AS contracts FROM ({_bucketed(rows)})"
@@ -262,7 +267,7 @@ class _Import:
         finish = Finish(
             source,
             frozenset(types) | self._filled(),
-            price_flags=any(rate.flags for _, rate in rates.rows),
+            price_flags=rates.flagged,
             marked=marked,
         )
         query = finish.calls(new.rows) if into is schema.CALLS else finish.charges(new.rows)
@@ -281,10 +286,16 @@ class _Import:
         self.summary.corrected += corrected
         return added
 
+    @property
+    def _said(self) -> frozenset[str]:
+        """The columns that keep what the source said where settings fill it."""
+        return allocate.keeps(self.settings.allocate) | accounts.keeps(self.settings.providers)
+
     def _filled(self) -> frozenset[str]:
         """The fields that options and rules may fill where the source has none."""
         options = ("provider", "model", "account")
         given = {name for name in options if getattr(self.options, name) is not None}
+        given |= {"account"} if accounts.keeps(self.settings.providers) else set()
         return frozenset(given.union(*(rule.sets for rule in self.settings.allocate)))
 
     def _refuse_unclean(self, files: list[str]) -> None:
@@ -368,6 +379,12 @@ class _reading:  # noqa: N801  reads as a clause: `with _reading(name)`
                 f"{self.name} needs more memory than it may use. Nothing of it was imported; raise "
                 "`memory` in farthing.toml, or import it in parts."
             ) from error
+        if isinstance(error, duckdb.OutOfRangeException | duckdb.ConversionException):
+            raise BadInput(
+                self.name,
+                "a count times its price is beyond a million dollars, or any number we can hold",
+                "Look at the file's counts and at the [[prices]] in farthing.toml.",
+            ) from error
         if isinstance(error, duckdb.InvalidInputException | duckdb.IOException):
             first = str(error).strip().splitlines()[0]
             if "gzip" in first.lower() or "zstd" in first.lower():
@@ -378,9 +395,10 @@ class _reading:  # noqa: N801  reads as a clause: `with _reading(name)`
 
 
 def _bucketed(rows: str) -> str:
-    """SQL: totals and parts as reported → the six disjoint buckets, and `suspect`."""
+    """SQL: totals and parts as reported → the six disjoint buckets, `suspect` and `uncounted`."""
     parts = ("cache_read", "cache_write_short", "cache_write_long", "reasoning")
     known = ", ".join(f"coalesce({part}, 0) AS {part}" for part in parts)
+    counts = ", ".join((*parts, "input_total", "input_fresh", "output_total", "output_visible"))
     return f"""
         SELECT *, input_fresh < 0 OR output_visible < 0 AS suspect
         FROM (SELECT * REPLACE ({known},
@@ -388,7 +406,8 @@ def _bucketed(rows: str) -> str:
                 - coalesce(cache_write_short, 0) - coalesce(cache_write_long, 0), 0) AS input_fresh,
             coalesce(output_visible, output_total - coalesce(reasoning, 0), 0) AS output_visible,
             coalesce(attempt, 1) AS attempt,
-            CASE grain WHEN 'call' THEN 1 ELSE coalesce(requests, 0) END AS requests)
+            CASE grain WHEN 'call' THEN 1 ELSE coalesce(requests, 0) END AS requests),
+            coalesce({counts}) IS NULL AND details IS NULL AS uncounted
         FROM ({rows}))"""
 
 
@@ -403,16 +422,22 @@ def _count(
     Answers how many of the rows correct another.
     """
     stored = scan.read_files(into, sorted(files))
-    unpriced = "revision % 2 = 0 AND list_contains(string_split(flags, ','), 'unpriced')"
-    [(cost, without, corrected)] = connection.execute(f"""
+    unpriced, uncounted, in_part = (
+        f"(revision % 2 = 0 AND list_contains(string_split(flags, ','), '{flag}'))"
+        for flag in ("unpriced", UNCOUNTED, UNPRICED_UNITS)
+    )
+    [(cost, without, unknown, partly, corrected)] = connection.execute(f"""
         SELECT coalesce(sum(effective_usd), 0), count(*) FILTER ({unpriced}),
+               count(*) FILTER ({uncounted}), count(*) FILTER ({in_part}),
                count(*) FILTER (revision % 2 = 1)
         FROM ({stored})""").fetchall()
     summary.cost_usd += cost
     summary.unpriced += without
-    if without:
+    summary.uncounted += unknown
+    summary.unpriced_units += partly
+    if without > unknown:
         models = connection.execute(f"""
             SELECT DISTINCT coalesce(model, '(no model)') FROM ({stored})
-            WHERE {unpriced} LIMIT 20""").fetchall()
+            WHERE {unpriced} AND NOT coalesce({uncounted}, false) LIMIT 20""").fetchall()
         summary.unpriced_models |= {model for (model,) in models}
     return int(corrected)

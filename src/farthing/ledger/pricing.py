@@ -21,7 +21,8 @@ from farthing.ledger import sql
 from farthing.ledger.allocate import matches
 from farthing.prices.book import Book
 from farthing.prices.contracts import Contract
-from farthing.prices.rate import Rate
+from farthing.prices.names import provider_of
+from farthing.prices.rate import UNPRICED_UNITS, Rate
 
 ATTO_PER_PICO = 10**6
 
@@ -58,6 +59,17 @@ class Rates:
         return all(atto % ATTO_PER_PICO == 0 for atto in used)
 
     @property
+    def silent(self) -> tuple[str, ...]:
+        """The units that some rate has no price for."""
+        used = [unit for unit in self.units if unit != "requests"]
+        return tuple(u for u in used if not all(rate.answers_for(u) for _, rate in self.rows))
+
+    @property
+    def flagged(self) -> bool:
+        """Whether `price_flags` may say anything."""
+        return bool(self.silent) or any(rate.flags for _, rate in self.rows)
+
+    @property
     def at_list(self) -> bool:
         """No contract changes a price."""
         return all(rate.list == rate.contracted for _, rate in self.rows)
@@ -86,22 +98,26 @@ def load(
     )
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE pricing_keys (number INTEGER, provider_said VARCHAR,"
-        " model_said VARCHAR, context_said VARCHAR, contracts_said VARCHAR, provider_known VARCHAR)"
+        " model_said VARCHAR, context_said VARCHAR, contracts_said VARCHAR, provider_known VARCHAR,"
+        " provider_plain VARCHAR)"
     )
     for number, key in numbered:
         connection.execute(
-            "INSERT INTO pricing_keys VALUES (?, ?, ?, ?, ?, ?)",
-            [number, key.provider, key.model, key.context, key.contracts, _provider(book, key)],
+            "INSERT INTO pricing_keys VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [number, *_said(key), _provider(book, key), key.provider and provider_of(key.provider)],
         )
     _fill(connection, rates)
     return rates
 
 
 def keyed(query: str) -> str:
-    """SQL: `query` with `pricing_key`, and the provider under the name that the book uses."""
+    """SQL: `query` with `pricing_key`, and the provider under the name that the book uses.
+
+    `said_provider` is the name that the row itself came with, in its one spelling.
+    """
     return f"""
         SELECT row.* REPLACE (coalesce(provider_known, row.provider) AS provider),
-               pricing_keys.number AS pricing_key
+               pricing_keys.number AS pricing_key, provider_plain AS said_provider
         FROM ({query}) AS row LEFT JOIN pricing_keys
           ON provider_said IS NOT DISTINCT FROM row.provider
          AND model_said IS NOT DISTINCT FROM row.model
@@ -117,7 +133,7 @@ def priced(query: str, rates: Rates, *, large: bool) -> str:
     listed = _charge("list", rates, large=large)
     contracted = listed if rates.at_list else _charge("contracted", rates, large=large)
     return f"""
-        SELECT row.*, price_id, price_flags,
+        SELECT row.*, price_id, {_flags(rates)} AS price_flags,
                {listed} AS list_usd, {contracted} AS contracted_usd
         FROM ({query}) AS row LEFT JOIN rates
           ON {" AND ".join(["rates.number = row.pricing_key", *_bounds(rates, large=large)])}"""
@@ -147,6 +163,10 @@ def _rates(book: Book, key: Key) -> tuple[Rate, ...]:
     return book.rates(key.provider, key.model, context, next(named, 0))
 
 
+def _said(key: Key) -> tuple[str | None, ...]:
+    return key.provider, key.model, key.context, key.contracts
+
+
 def _provider(book: Book, key: Key) -> str | None:
     found = book.find(key.provider, key.model) if key.model else None
     if found:
@@ -158,7 +178,8 @@ def _fill(connection: duckdb.DuckDBPyConnection, rates: Rates) -> None:
     # Picodollars in 64 bits where that is exact, else attodollars in 128: the sums run per row.
     kind, scale = ("BIGINT", ATTO_PER_PICO) if rates.whole else ("HUGEINT", 1)
     per_unit = ", ".join(
-        f"list_{n} {kind}, contracted_{n} {kind}, least_{n} BIGINT" for n in range(len(rates.units))
+        f"list_{n} {kind}, contracted_{n} {kind}, least_{n} BIGINT, silent_{n} BOOLEAN"
+        for n in range(len(rates.units))
     )
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE rates (number INTEGER, price_id VARCHAR, price_flags VARCHAR,"
@@ -171,7 +192,7 @@ def _fill(connection: duckdb.DuckDBPyConnection, rates: Rates) -> None:
         values += [list(rate.weekdays) if rate.weekdays else None, rate.above, rate.upto]
         for unit in rates.units:
             values += [rate.list.get(unit, 0) // scale, rate.contracted.get(unit, 0) // scale]
-            values.append(rate.minimums.get(unit))
+            values += [rate.minimums.get(unit), not rate.answers_for(unit)]
         marks = ", ".join("?" for _ in values)
         connection.execute(f"INSERT INTO rates VALUES ({marks})", values)
 
@@ -205,6 +226,18 @@ def _bounds(rates: Rates, *, large: bool) -> list[str]:
     ]
 
 
+def _flags(rates: Rates) -> str:
+    """What is uncertain about a price, and whether it leaves out something that was counted."""
+    tests = [
+        f"(silent_{rates.units.index(unit)} AND {_counted(unit, rates)} > 0)"
+        for unit in rates.silent
+    ]
+    if not tests:
+        return "price_flags"
+    left_out = f"CASE WHEN {' OR '.join(tests)} THEN '{UNPRICED_UNITS}' END"
+    return f"nullif(concat_ws(',', price_flags, {left_out}), '')"
+
+
 def _charge(side: str, rates: Rates, *, large: bool) -> str:
     wide = "::HUGEINT" if large or not rates.whole else ""
     total = " + ".join(
@@ -220,14 +253,18 @@ def _charge(side: str, rates: Rates, *, large: bool) -> str:
 
 
 def _count(unit: str, number: int, rates: Rates) -> str:
-    count = unit
-    if unit in rates.extras:
-        count = f"coalesce(try_cast({sql.json_value('details', unit)} AS BIGINT), 0)"
+    count = _counted(unit, rates)
     if any(unit in rate.minimums for _, rate in rates.rows):
         return (
             f"CASE WHEN {count} > 0 THEN greatest({count}, coalesce(least_{number}, 0)) ELSE 0 END"
         )
     return f"greatest({count}, 0)"
+
+
+def _counted(unit: str, rates: Rates) -> str:
+    if unit not in rates.extras:
+        return unit
+    return f"coalesce(try_cast({sql.json_value('details', unit)} AS BIGINT), 0)"
 
 
 def _moment(when: datetime) -> str:

@@ -10,11 +10,13 @@ import duckdb
 from farthing.ledger import correction, price_table, pricing, queries, sql, stored
 from farthing.ledger.queries import Selection
 from farthing.ledger.schema import CALLS, CHARGES, Table
+from farthing.ledger.stored import UNCOUNTED
 from farthing.ledger.workspace import Workspace
 from farthing.prices.book import Book
+from farthing.prices.rate import UNPRICED_UNITS
 
-# Booked at a hold or by an estimate: their usage is not known, so it has no price.
-_UNKNOWN_USAGE = ("recovered", "estimated")
+# Booked at a hold, by an estimate or not at all: their usage is not known, so it has no price.
+_UNKNOWN_USAGE = ("recovered", "estimated", UNCOUNTED)
 # What the book's answer may change in a row.
 RENEWED = (
     *("provider", "list_usd", "contracted_usd", "effective_usd", "counterfactual_usd"),
@@ -124,7 +126,7 @@ _HELD = {
 
 def _flags(price_flags: set[str]) -> str:
     """SQL: the flags of a row that has this price; those of its old one go."""
-    gone = ", ".join(sql.text(flag) for flag in sorted({"unpriced", *price_flags}))
+    gone = ", ".join(sql.text(flag) for flag in sorted({"unpriced", UNPRICED_UNITS, *price_flags}))
     own = f"list_filter(string_split(flags, ','), lambda flag: NOT list_contains([{gone}], flag))"
     every = f"list_concat(coalesce({own}, []), coalesce(string_split(price_flags, ','), []))"
     return f"nullif(array_to_string(list_sort(list_distinct({every})), ','), '')"

@@ -9,6 +9,8 @@ from farthing.ledger import currencies, schema, sql
 
 # In the flags of a row that must not be stored: the fast path looks for it before it commits.
 NOT_CLEAN = "!"
+# The flag of a call of whose tokens nothing is said: what it cost is not known.
+UNCOUNTED = "uncounted"
 # Columns that a row has even where its source says nothing of them.
 _ALWAYS = frozenset(
     {"id", "time", "provider", "grain", "status", "attempt", "requests", *BUCKETS}
@@ -29,16 +31,23 @@ class Finish:
         unsent = "attempt = 0"
         free = unbilled(details="details" in self.present)
         reported = "reported_usd" if "reported_usd" in self.present else "NULL"
-        unpriced = f"price_id IS NULL AND {reported} IS NULL AND NOT {free}"
+        # A price for each request is known even of a call whose tokens nobody counted.
+        unknown = f"(uncounted AND coalesce(contracted_usd, 0) = 0 AND NOT {free})"
+        unpriced = f"(price_id IS NULL OR {unknown}) AND {reported} IS NULL AND NOT {free}"
+        listed, contracted, price_id = (
+            f"CASE WHEN NOT {unknown} THEN {column} END"
+            for column in ("list_usd", "contracted_usd", "price_id")
+        )
         made = {
             "revision": "0",
             "source": sql.text(self.source),
-            "list_usd": f"CASE WHEN {free} THEN 0 ELSE list_usd END",
-            "contracted_usd": f"CASE WHEN {free} THEN 0 ELSE contracted_usd END",
-            "effective_usd": f"CASE WHEN {free} THEN 0"
-            f" ELSE coalesce({reported}, contracted_usd) END",
-            "price_ids": "price_id",
-            "flags": self._flags(("suspect", "suspect"), ("unpriced", unpriced)),
+            "list_usd": f"CASE WHEN {free} THEN 0 ELSE {listed} END",
+            "contracted_usd": f"CASE WHEN {free} THEN 0 ELSE {contracted} END",
+            "effective_usd": f"CASE WHEN {free} THEN 0 ELSE coalesce({reported}, {contracted}) END",
+            "price_ids": price_id,
+            "flags": self._flags(
+                ("suspect", "suspect"), (UNCOUNTED, unknown), ("unpriced", unpriced)
+            ),
         }
         if "attempt" in self.present:
             made["counterfactual_usd"] = f"CASE WHEN {unsent} THEN contracted_usd END"
@@ -81,6 +90,8 @@ class Finish:
         if not self.marked:
             return f"nullif({text}, '')"
         stranger = "reason IS NOT NULL OR pricing_key IS NULL"
+        if "details" in self.present:  # the first rows counted nothing besides their buckets
+            stranger += " OR details IS NOT NULL"
         return f"CASE WHEN {stranger} THEN '{NOT_CLEAN}' ELSE nullif({text}, '') END"
 
     def _select(self, into: schema.Table, rows: str, made: dict[str, str]) -> str:

@@ -10,7 +10,7 @@ import msgspec
 
 from farthing.domain.money import Money, round_half_even
 from farthing.domain.usage import BUCKETS, INPUT_BUCKETS, Usage
-from farthing.prices.rate import Rate
+from farthing.prices.rate import UNPRICED_UNITS, Rate
 from farthing.prices.tariff import DAY
 from farthing.prices.units import ATTO_PER_PICO
 
@@ -20,7 +20,8 @@ _COUNTS = attrgetter(*BUCKETS)
 class Priced(msgspec.Struct, frozen=True):
     """What it costs: the provider's list price, the user's contract, and what is really paid.
 
-    `flags` say what is uncertain about it: `before_first_price`, `context_not_priced` …
+    `flags` say what is uncertain about it: `before_first_price`, `context_not_priced`,
+    `unpriced_units` (something was counted that has no price) …
     """
 
     list: Money
@@ -41,6 +42,7 @@ class Charge:
         "ids",
         "listed",
         "rate",
+        "silent",
         "since",
         "sized",
         "timed",
@@ -53,6 +55,8 @@ class Charge:
         self.contracted = _Sum(row.contracted, row.minimums)
         self.at_list = row.list == row.contracted
         self.ids, self.flags = (row.price_id,), row.flags
+        # Counts that have no price: buckets from the start, details as they come.
+        self.silent = {bucket: True for bucket in BUCKETS if not row.answers_for(bucket)}
         self.since, self.until = row.since, row.until
         self.timed = row.from_minute is not None or row.weekdays is not None
         self.sized = row.above is not None or row.upto is not None
@@ -68,7 +72,21 @@ class Charge:
     def of(self, usage: Usage) -> Priced:
         listed = self.listed.of(usage)
         contracted = listed if self.at_list else self.contracted.of(usage)
-        return Priced(listed, contracted, contracted, self.ids, self.flags)
+        flags = self.flags
+        if (self.silent or usage.details) and self._leaves_out(usage):
+            flags = tuple(sorted({*flags, UNPRICED_UNITS}))
+        return Priced(listed, contracted, contracted, self.ids, flags)
+
+    def _leaves_out(self, usage: Usage) -> bool:
+        if any(self.silent.get(bucket) and getattr(usage, bucket) > 0 for bucket in BUCKETS):
+            return True
+        return any(count > 0 and self._is_silent(unit) for unit, count in usage.details.items())
+
+    def _is_silent(self, unit: str) -> bool:
+        known = self.silent.get(unit)
+        if known is None:
+            known = self.silent[unit] = not self.rate.answers_for(unit)
+        return known
 
     def _in_hours(self, when: datetime) -> bool:
         row = self.rate

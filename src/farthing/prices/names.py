@@ -14,7 +14,7 @@ _SPELLINGS = {
     "amazon amazon.bedrock bedrock_runtime amazon_nova",
     "azure": "azure az.ai.openai az.ai.inference azure.ai.openai azure.ai.inference azure_openai "
     "azure_ai azure_text azureopenai azure_ai_inference azure_ai_foundry microsoft.foundry "
-    "azure_foundry openai_azure",
+    "azure_foundry openai_azure microsoft microsoft_azure microsoft_corporation",
     "cerebras": "cerebras",
     "cloudflare": "cloudflare cloudflare_workers_ai workers_ai",
     "cohere": "cohere cohere_chat cohere.ai",

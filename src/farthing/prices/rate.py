@@ -13,6 +13,9 @@ from farthing.domain.usage import BUCKETS, Usage
 from farthing.prices.tariff import Tariff
 from farthing.prices.units import ATTO_PER_PICO, COUNTED_BY, units
 
+# A call counted something that has no price here: what it cost is not all in the charge.
+UNPRICED_UNITS = "unpriced_units"
+
 
 class Rate(msgspec.Struct, frozen=True, kw_only=True):
     """What one count of each thing costs, where this row applies, in attodollars (10⁻¹⁸ USD).
@@ -46,6 +49,20 @@ class Rate(msgspec.Struct, frozen=True, kw_only=True):
     minimums: Mapping[str, int]
     source: str
     flags: tuple[str, ...]
+    priced: tuple[str, ...] = ()  # units that have a price, be it 0; none at all: it is free
+
+    def answers_for(self, unit: str) -> bool:
+        """Whether a count of this is charged for, or known to cost nothing.
+
+        A modality's tokens are charged within their bucket, an extra is charged for itself.
+        """
+        if unit in BUCKETS:
+            return not self.priced or any(unit in COUNTED_BY.get(u, ()) for u in self.priced)
+        known = units().get(unit)
+        if known is None or known.is_token:
+            return known is not None
+        theirs = (units()[name].dimensions for name in self.priced)
+        return any(d <= known.dimensions or d >= known.dimensions for d in theirs)
 
 
 def rate(
@@ -70,6 +87,7 @@ def rate(
         minimums=dict(sorted(tariff.minimums.items())),
         source=contracted.source,
         flags=contracted.flags,
+        priced=tuple(sorted(contracted.prices)),
     )
     return msgspec.structs.replace(body, price_id=_identity(body))
 
@@ -116,5 +134,8 @@ def _billed_counts(priced: frozenset[str]) -> dict[str, dict[str, int]]:
 def _identity(body: Rate) -> str:
     # Neither who says so nor a contract's place in the file makes it another price.
     plain = msgspec.structs.replace(body, price_id="", source="", contract=0, flags=())
-    told = msgspec.json.encode(plain, order="sorted")
+    said = {
+        name: value for name, value in msgspec.structs.asdict(plain).items() if name != "priced"
+    }
+    told = msgspec.json.encode(said, order="sorted")
     return hashlib.sha256(told).hexdigest()[:16]

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farthing.domain.errors import BadInput, Refused
+from farthing.ledger import intake
 from tests.imports import HEADER, LINE, Desk
 
 
@@ -59,6 +60,21 @@ def test_any_files_in_any_order_count_the_multiset_maximum(files, tmp_path_facto
     assert desk.rows("SELECT count(*) FROM calls") == [(wanted,)]
 
 
+@pytest.mark.parametrize("provider", ["OpenAI", ""])
+def test_equal_calls_are_told_apart_however_their_provider_is_written(desk, provider):
+    line = LINE.replace("openai", provider)
+    assert desk.take_text(HEADER + line * 2, name="two.csv").added == 2
+    assert desk.take_text(HEADER + line * 3, name="three.csv").added == 1
+    assert desk.rows("SELECT count(*), count(DISTINCT id) FROM calls") == [(3, 3)]
+
+
+def test_a_price_list_named_later_does_not_make_the_same_calls_other_ones(desk):
+    log = desk.write("log.csv", HEADER + LINE.replace("openai", "acme"))
+    assert desk.take(log).unpriced == 1
+    desk.configure('[providers.acme]\npriced_as = "openai"\n')
+    assert desk.take(log).duplicates == 1
+
+
 def test_a_providers_response_id_makes_it_the_same_call_in_any_format(desk):
     desk.take_text(
         "time,provider,model,input_tokens,output_tokens,response_id\n"
@@ -82,6 +98,23 @@ def test_one_id_twice_in_a_file_is_one_call(desk):
     )
     summary = desk.take_text(text)
     assert (summary.added, summary.duplicates) == (2, 1)
+
+
+def test_one_answer_that_a_source_tells_twice_under_two_ids_is_one_call(desk):
+    text = (
+        "id,response_id,time,provider,model,input_tokens,output_tokens\n"
+        "a,chatcmpl-1,2026-10-01T00:00:00Z,openai,gpt-4o,100,50\n"
+        "b,chatcmpl-1,2026-10-01T00:00:00Z,openai,gpt-4o,100,50\n"
+    )
+    assert desk.take_text(text).duplicates == 1
+    assert desk.rows("SELECT count(*) FROM calls") == [(1,)]
+
+
+def test_two_services_that_number_their_calls_alike_lose_none(desk):
+    log = "id,time,provider,model,input_tokens,output_tokens\n1,{},openai,gpt-4o,{},1\n"
+    one = desk.take_text(log.format("2026-10-01T00:00:00Z", 10), name="one.csv")
+    other = desk.take_text(log.format("2026-10-01T07:00:00Z", 20), name="other.csv")
+    assert (one.added, other.added) == (1, 1)
 
 
 def test_an_unknown_model_is_kept_and_is_not_free(desk):
@@ -120,6 +153,30 @@ def test_options_fill_what_a_source_lacks(desk):
     assert desk.rows("SELECT provider, model, account, day::VARCHAR FROM calls") == [
         ("openai", "gpt-4o", "prod", "2026-10-01")
     ]
+
+
+def test_rows_without_an_account_are_booked_under_the_providers_own(desk):
+    desk.configure('[providers.openai]\naccount = "org-acme"\n')
+    desk.take_text(HEADER + LINE.replace("openai", "OpenAI") + LINE.replace("openai", "azure"))
+    found = desk.rows("SELECT provider, account FROM calls ORDER BY 1")
+    assert found == [("azure", None), ("openai", "org-acme")]
+
+
+def test_a_call_whose_tokens_nobody_counted_is_not_free(desk):
+    text = HEADER + LINE.replace("100,50", ",") + LINE.replace("100,50", "0,0")
+    assert desk.take_text(text).unpriced == 1
+    assert desk.rows("SELECT effective_usd, flags FROM calls ORDER BY 1") == [
+        (Decimal(0), None),
+        (None, "uncounted,unpriced"),
+    ]
+
+
+def test_a_price_beyond_measure_is_refused_not_a_defect(desk):
+    desk.configure('[[prices]]\nmodel = "gpt-4o"\ninput_mtok = "1000000"\noutput_mtok = "1"\n')
+    summary = desk.take_text(HEADER + LINE.replace("100,", "99999999,"))
+    [refused] = summary.refused
+    assert "[[prices]]" in str(refused)
+    assert desk.rows("SELECT count(*) FROM calls") == [(0,)]
 
 
 def test_times_without_an_offset_are_of_the_zone_asked_for(desk):
@@ -270,3 +327,30 @@ def test_another_rule_does_not_make_the_same_calls_other_ones(desk):
     assert desk.take(log).duplicates == 2
     desk.configure('[[allocate]]\nmatch = "model=gpt-4o"\nteam = "ads"\n')
     assert desk.take(log).duplicates == 2
+
+
+def test_searches_that_have_no_price_are_told_and_not_taken_as_free(desk):
+    usage = {"input_tokens": 10, "output_tokens": 5, "server_tool_use": {"web_search_requests": 3}}
+    body = {"id": "m", "type": "message", "model": "claude-3-haiku-20240307", "usage": usage}
+    line = {"provider": "anthropic", "time": "2026-10-01T00:00:00Z", "body": body}
+    summary = desk.take_text(json.dumps(line), name="bodies.jsonl")
+    assert (summary.unpriced, summary.unpriced_units) == (0, 1)
+    assert desk.rows("SELECT flags FROM calls") == [("unpriced_units",)]
+
+
+def test_what_only_later_rows_count_is_charged_too(desk, monkeypatch):
+    """A file is stored by what its first rows are like, after a look at all of them."""
+    monkeypatch.setattr(intake, "SAMPLE_ROWS", 2)
+    usage = {"input_tokens": 10, "output_tokens": 5}
+    searched = usage | {"server_tool_use": {"web_search_requests": 3}}
+    lines = [
+        {
+            "provider": "anthropic",
+            "time": "2026-10-01T00:00:00Z",
+            "body": {"id": f"m{n}", "type": "message", "model": "claude-sonnet-4-5", "usage": said},
+        }
+        for n, said in enumerate([usage, usage, usage, searched])
+    ]
+    text = "\n".join(map(json.dumps, lines))
+    # 10 at $3, 5 at $15 a million; a search is 10 cents for ten
+    assert desk.take_text(text, name="bodies.jsonl").cost_usd == Decimal("0.030420")
