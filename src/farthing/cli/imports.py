@@ -118,7 +118,8 @@ def said(summary: Summary) -> list[str]:
         models = ", ".join(sorted(summary.unpriced_models))
         lines.append(
             f"{summary.unpriced - summary.uncounted:,} rows have no price and are not counted as "
-            f"0: {models}. Give one under [[prices]] in farthing.toml, then `farthing prices rerate`."
+            f"0: {models}. Give one under [[prices]] in farthing.toml, then run "
+            "`farthing prices rerate`."
         )
     if summary.quarantined:
         lines.append(f"{summary.quarantined:,} rows were put aside, the rest is kept:")

@@ -136,7 +136,8 @@ def by_join(book, questions):
         rates = pricing.load(connection, book, [Key(*key) for key in keys], units)
         priced = pricing.priced(pricing.keyed(rows), rates, large=False)
         found = connection.execute(
-            f"SELECT list_usd, contracted_usd, price_id, price_flags FROM ({priced}) ORDER BY number"
+            "SELECT list_usd, contracted_usd, price_id, price_flags"
+            f" FROM ({priced}) ORDER BY number"
         ).fetchall()
     return [_answer(*row) for row in found]
 

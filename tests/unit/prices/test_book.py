@@ -216,8 +216,16 @@ def applies_together(one, other) -> bool:
     ("model", "usage", "left_out"),
     [
         ("claude-sonnet-4-5", Usage(input_fresh=10, details={"web_searches": 3}), False),
-        ("claude-3-haiku-20240307", Usage(input_fresh=10, details={"web_searches": 0}), False),
-        ("claude-3-haiku-20240307", Usage(input_fresh=10, details={"web_searches": 3}), True),
+        (
+            "claude-3-haiku-20240307",
+            Usage(input_fresh=10, details={"web_searches": 0}),
+            False,
+        ),
+        (
+            "claude-3-haiku-20240307",
+            Usage(input_fresh=10, details={"web_searches": 3}),
+            True,
+        ),
         ("gpt-4o", Usage(input_fresh=10, details={"images": 1}), True),
         ("gpt-4o", Usage(input_fresh=10, details={"input_audio_tokens": 5}), False),
         ("text-embedding-3-small", Usage(input_fresh=10), False),
@@ -225,5 +233,6 @@ def applies_together(one, other) -> bool:
     ],
 )
 def test_what_was_counted_and_has_no_price_is_flagged_not_free(model, usage, left_out):
-    priced = BOOK.price(None, model, usage, date(2026, 10, 1))
+    seller = "anthropic" if model.startswith("claude") else "openai"
+    priced = BOOK.price(seller, model, usage, date(2026, 10, 1))
     assert ("unpriced_units" in priced.flags) is left_out
