@@ -136,6 +136,16 @@ def test_more_cached_than_input_is_kept_as_reported_and_flagged(desk):
     assert cost == Decimal("0.0002875")
 
 
+def test_an_answer_with_more_cached_than_input_is_kept_too(desk):
+    details = {"cached_tokens": 20}
+    usage = {"prompt_tokens": 10, "completion_tokens": 5, "prompt_tokens_details": details}
+    body = {"id": "c", "object": "chat.completion", "model": "gpt-4o", "usage": usage}
+    line = {"provider": "openai", "time": "2026-10-01T00:00:00Z", "body": body}
+    assert desk.take_text(json.dumps(line), name="bodies.jsonl").added == 1
+    found = desk.rows("SELECT input_fresh, cache_read, flags FROM calls")
+    assert found == [(-10, 20, "suspect")]
+
+
 def test_a_failed_call_without_usage_costs_nothing_even_unpriced(desk):
     desk.take_text("time,model,input_tokens,output_tokens,status\n2026-10-01,who-knows,0,0,500\n")
     assert desk.rows("SELECT effective_usd, status, flags FROM calls") == [(0, "error", None)]

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Final
 
 from farthing.domain.errors import BadInput
+from farthing.domain.usage import BUCKETS, Usage
 from farthing.ledger.draft import Draft, Problem
 from farthing.ledger.fields import bounded, first, mapping, tags_of, take_scope, text
 from farthing.ledger.importer import Options, Source
@@ -86,20 +87,30 @@ def _draft(
         model=run.model or answer.model,
         response_id=run.response_id or answer.response_id,
         attempt=attempt if attempt > 1 else None,
-        input_fresh=usage.input_fresh,
-        cache_read=usage.cache_read,
-        cache_write_short=usage.cache_write_short,
-        cache_write_long=usage.cache_write_long,
-        output_visible=usage.output_visible,
-        reasoning=usage.reasoning,
         details=dict(usage.details) or None,
         context=dict(run.context) or None,
         reported_usd=run.reported_usd,
         status="error" if _failed(body) else None,
         tags=bounded(labels),
         flags=list(run.flags) or None,
+        **_counts(usage),
         **scope,
     )
+
+
+def _counts(usage: Usage) -> dict[str, Any]:
+    """The buckets; where what was reported overlaps, the totals and parts that make it so.
+
+    A count below 0 is refused where a source says it, not where it only follows.
+    """
+    said: dict[str, Any] = {bucket: getattr(usage, bucket) for bucket in BUCKETS}
+    if usage.input_fresh < 0:
+        said["input_total"] = usage.input_tokens
+        del said["input_fresh"]
+    if usage.output_visible < 0:
+        said["output_total"] = usage.output_tokens
+        del said["output_visible"]
+    return said
 
 
 def _unread(
