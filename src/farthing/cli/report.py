@@ -136,9 +136,12 @@ def _titles(*, compared: bool) -> list[str]:
 
 
 def _names(report: Report, group: Group) -> list[str]:
+    from farthing.views import figures
+
     if all(value is None for value in group.key):
         return ["unallocated", *[""] * (len(group.key) - 1)]
-    return ["-" if value is None else value for value in group.key]
+    names = zip(report.request.by, group.key, strict=True)
+    return [f"(no {by})" if value is None else figures.printable(value) for by, value in names]
 
 
 def _figures(report: Report, group: Group, *, compared: bool) -> list[str]:
