@@ -249,7 +249,8 @@ def sentence(report: Report) -> str:
     part = figures.percent(largest.sums.cost, total.sums.cost)
     if len(report.groups) == 1 or not total.sums.cost:
         return f"{said}."
-    return f"{said}, {part} of it for {name(largest.key)}."
+    whose = "for " if any(largest.key) else ""
+    return f"{said}, {part} of it {whose}{name(largest.key)}."
 
 
 def name(key: Key) -> str:
