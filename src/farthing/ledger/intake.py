@@ -116,7 +116,9 @@ def import_files(
                     _connection(workspace, settings, options) as c,
                 ):
                     file.refuse_damaged()
-                    importer = importer_for(file, rim.importers, kind)
+                    # Who maps columns says that it is a log.
+                    otherwise = "log" if options.columns else None
+                    importer = importer_for(file, rim.importers, kind, otherwise)
                     query, problems = _drafts(importer, file, options, Path(spool))
                     one = _Import(workspace, settings, rim, options, book, file, c, summary)
                     with watching(c, partial(rim.progress, file.name, file.rows)):

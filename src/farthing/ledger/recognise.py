@@ -24,8 +24,10 @@ _NOT_TEXT = (
 )
 
 
-def importer_for(source: Source, importers: Sequence[Importer], kind: str | None) -> Importer:
-    """The importer named `kind`, else the one that recognises the content best.
+def importer_for(
+    source: Source, importers: Sequence[Importer], kind: str | None, otherwise: str | None = None
+) -> Importer:
+    """The importer named `kind`, else the one that recognises the content best, else `otherwise`.
 
     Raises BadInput for an empty file, one in an unreadable encoding, or an unknown format.
     """
@@ -35,6 +37,8 @@ def importer_for(source: Source, importers: Sequence[Importer], kind: str | None
     scored = [(importer.recognises(source), importer) for importer in importers]
     sure, best = max(scored, key=lambda pair: pair[0], default=(0.0, None))
     if best is None or sure < SURE_ENOUGH:
+        if otherwise is not None:
+            return _named(otherwise, importers)
         raise _unknown(source, importers)
     return best
 
