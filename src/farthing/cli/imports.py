@@ -121,8 +121,9 @@ def said(summary: Summary) -> list[str]:
         )
     if summary.unpriced > summary.uncounted:
         models = ", ".join(sorted(summary.unpriced_models))
+        without = _rows(summary.unpriced - summary.uncounted)
         lines.append(
-            f"No price is known for {models}: {_rows(summary.unpriced - summary.uncounted)} kept without a cost. "
+            f"No price is known for {models}: {without} kept without a cost. "
             "Give one under [[prices]] in farthing.toml, then `farthing prices rerate`."
         )
     if summary.quarantined:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import shutil
 import sys
 import zlib
@@ -149,6 +150,10 @@ def _expand(name: str) -> Iterator[Path]:
 
 def _nothing_at(name: str) -> BadInput:
     path = Path(name)
+    if path.is_dir() and not os.access(path, os.R_OK | os.X_OK):
+        return BadInput(
+            name, "this folder may not be read by you", "Change its rights: `chmod +rx`."
+        )
     if path.is_dir():
         return BadInput(name, "there is no file in this folder", "Hidden files do not count.")
     if path.exists():
