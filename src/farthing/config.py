@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import msgspec
 
 from farthing.domain.errors import Refused
 from farthing.domain.scope import SCOPE
+from farthing.domain.where import parse
 
 FILE = "farthing.toml"
 
@@ -76,8 +78,24 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         try:
             found = tomllib.loads(file.read_text("utf-8"))
             settings = msgspec.convert(found, cls)
+            settings._check(file)
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise Refused(f"{file} is not valid TOML: {error}.") from error
         except msgspec.ValidationError as error:
             raise Refused(f"{file}: {error}. See docs/configuration.md.") from error
         return msgspec.structs.replace(settings, path=file)
+
+    def _check(self, file: Path) -> None:
+        """What a type cannot say: filters that parse, a size that is one."""
+        if not re.fullmatch(r"[1-9]\d*\s*[KMGT]i?B", self.memory):
+            raise Refused(f'{file}: memory = "{self.memory}" is no size. Write it as "1100MB".')
+        filters = {
+            "allocate": [rule.match for rule in self.allocate],
+            "splits": [split.match for split in self.splits],
+        }
+        for table, texts in filters.items():
+            for number, text in enumerate(texts, 1):
+                try:
+                    parse(text)
+                except Refused as error:
+                    raise Refused(f"{file}, [[{table}]] entry {number}: {error}") from error

@@ -4,8 +4,10 @@ import re
 from dataclasses import replace
 
 import pytest
+from typer.main import get_command
 
-from farthing.registry import KINDS, Plugin, find
+from farthing.cli.main import app
+from farthing.registry import IMPORTERS, KINDS, Plugin, find, plugins
 from tests.house.tree import HOME, ROOMS
 
 MAP = (HOME / "docs" / "map.md").read_text()
@@ -67,3 +69,34 @@ def test_links_between_documents_lead_somewhere():
     for page in (*HOME.glob("*.md"), *HOME.glob("docs/**/*.md")):
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_every_command_is_documented():
+    page = (HOME / "docs" / "commands.md").read_text()
+    commands = [
+        f"farthing {group} {name}".replace("  ", " ")
+        for group, listed in _commands(get_command(app)).items()
+        for name in listed
+    ]
+    assert commands
+    assert [command for command in commands if f"`{command}" not in page] == []
+
+
+def test_every_importer_has_a_section():
+    page = (HOME / "docs" / "importers.md").read_text()
+    anchors = dict(re.findall(r"^\| `(\w+)` \|.*\(#([\w-]+)\) \|$", page, re.M))
+    headings = {title.lower().replace(" ", "-") for title in re.findall(r"^## (.+)$", page, re.M)}
+    names = {each.name for each in plugins(IMPORTERS)}
+    assert set(anchors) == names
+    assert set(anchors.values()) <= headings
+
+
+def _commands(group):
+    """The commands by the group that holds them; those of the top have none."""
+    found = {"": []}
+    for name, command in group.commands.items():
+        if inner := getattr(command, "commands", None):
+            found[name] = list(inner)
+        else:
+            found[""].append(name)
+    return found

@@ -1,28 +1,12 @@
 """`farthing demo` on a fresh machine: it builds, says what it planted, and keeps its hands off."""
 
 import json
-import os
 import shlex
-import subprocess
-import sys
 from decimal import Decimal
 
 import pytest
 
-COMMAND = [sys.executable, "-c", "from farthing.cli.main import main; main()"]
-
-
-def farthing(*arguments, folder):
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    environment.pop("FARTHING_WORKSPACE", None)
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+from tests.journeys.commands import farthing
 
 
 @pytest.fixture(scope="module")

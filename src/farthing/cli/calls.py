@@ -83,9 +83,9 @@ def _cells(fact: dict[str, Any]) -> list[str]:
     usage, cost = Usage(**fact["usage"]), fact["effective_usd"]
     return [
         fact["time"].replace("T", " ").rstrip("Z"),
-        fact["provider"] or "",
-        fact["model"] or "",
-        fact["scope"]["team"] or "unallocated",
+        figures.printable(fact["provider"] or ""),
+        figures.printable(fact["model"] or ""),
+        figures.printable(fact["scope"]["team"] or "unallocated"),
         fact["status"] or fact["grain"],
         figures.count(usage.input_tokens),
         figures.count(usage.output_tokens),

@@ -65,7 +65,10 @@ def import_(  # noqa: PLR0913  one argument per option
     with _progress(quiet=as_json) as progress:
         rim = Rim(tuple(found(IMPORTERS)), lambda: datetime.now(UTC), progress)
         summary = import_files(workspace, settings, rim, files, options, kind=kind)
-    typer.echo(json.dumps(as_record(summary)) if as_json else "\n".join(said(summary)))
+    if as_json:
+        typer.echo(json.dumps(as_record(summary)))
+    elif summary.rows or not summary.refused:  # a refusal says all there is to say
+        typer.echo("\n".join(said(summary)))
     for refused in summary.refused:
         typer.echo(f"farthing: {refused}", err=True)
     raise typer.Exit(_exit_code(summary))
@@ -93,10 +96,12 @@ def as_record(summary: Summary) -> dict[str, object]:
 
 def said(summary: Summary) -> list[str]:
     """What happened, for people: the sentence first, then what needs attention."""
-    rate = summary.rows / summary.seconds if summary.seconds else 0
+    from farthing.domain.money import Money
+    from farthing.views import figures
+
     lines = [
-        f"{summary.added:,} rows added, {summary.cost_usd:,.2f} USD, in {summary.seconds:.1f} s "
-        f"({rate:,.0f} rows/s); {summary.duplicates:,} were there already."
+        f"{_rows(summary.added)} added, {figures.dollars(Money.of(summary.cost_usd))} in all; "
+        f"{summary.duplicates:,} were there already. Took {summary.seconds:.1f} s{_rate(summary)}."
     ]
     if summary.corrected:
         lines.append(
@@ -116,16 +121,30 @@ def said(summary: Summary) -> list[str]:
         )
     if summary.unpriced > summary.uncounted:
         models = ", ".join(sorted(summary.unpriced_models))
+        without = _rows(summary.unpriced - summary.uncounted)
         lines.append(
-            f"{summary.unpriced - summary.uncounted:,} rows have no price and are not counted as "
-            f"0: {models}. Give one under [[prices]] in farthing.toml, then run "
-            "`farthing prices rerate`."
+            f"No price is known for {models}: {without} kept without a cost. "
+            "Give one under [[prices]] in farthing.toml, then run `farthing prices rerate`."
         )
     if summary.quarantined:
-        lines.append(f"{summary.quarantined:,} rows were put aside, the rest is kept:")
+        lines.append(f"{_rows(summary.quarantined)} put aside, the rest is kept:")
         lines += [f"  {problem}" for problem in summary.problems]
         lines += [f"  all of them: {path}" for path in summary.quarantine]
-    return lines
+    elif not summary.rows:
+        lines.append("There is no row in it. Check the export.")
+    if summary.added:
+        lines.append("Where it went: `farthing report`.")
+    return [figures.printable(line) for line in lines]
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row{'' if count == 1 else 's'}"
+
+
+def _rate(summary: Summary) -> str:
+    if summary.seconds < 1:  # start-up, not speed
+        return ""
+    return f", {summary.rows / summary.seconds:,.0f} rows/s"
 
 
 def _exit_code(summary: Summary) -> int:

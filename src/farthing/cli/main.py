@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
+from typer._click.exceptions import ClickException  # BadParameter's family has no public name
 
 from farthing.cli import (
     allocate,
@@ -22,7 +23,7 @@ from farthing.cli import (
     reconcile,
     report,
 )
-from farthing.domain.errors import Defect, FarthingError
+from farthing.domain.errors import Defect, FarthingError, Unavailable
 
 app = typer.Typer(
     name="farthing",
@@ -64,24 +65,59 @@ def main() -> None:
 
     0 done, 1 done with findings, 2 refused, 3 unavailable, 4 a defect.
     """
+    if sys.stdout is None:  # closed by the caller: `farthing … >&-`
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  until the end
     try:
-        app()
-    except FarthingError as error:
+        code = typer.main.get_command(app).main(standalone_mode=False)
+        sys.stdout.flush()
+    except SystemExit as ended:
+        # Typer ends with 1 where the reader of the output left; for us 1 means findings.
+        if isinstance(ended.__context__, BrokenPipeError):
+            _end(ended.__context__)
+        raise
+    except Exception as error:  # noqa: BLE001  nothing may end as a traceback
+        _end(error)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _end(error: Exception) -> NoReturn:
+    """Say what went wrong in a line, and end with the code that belongs to it."""
+    if isinstance(error, BrokenPipeError):
+        # The reader of our output left, as `head` does; there is nobody to tell.
+        _forget_output()
+        sys.exit(0)
+    if isinstance(error, ClickException):
+        error.show()
+        sys.exit(error.exit_code)
+    if "FARTHING_DEBUG" in os.environ:
+        raise error
+    if isinstance(error, OSError):
+        _forget_output()
+        error = _of_the_world(error)
+    if isinstance(error, FarthingError):
         typer.echo(f"farthing: {error}", err=True)
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # The reader of our output left, as `head` does; there is nobody to tell.
-        sys.stderr.close()
-        sys.exit(0)
-    except Exception as error:
-        if "FARTHING_DEBUG" in os.environ:
-            raise
-        typer.echo(
-            f"farthing: a defect in farthing: {type(error).__name__}: {error}\n"
-            "Please report it. FARTHING_DEBUG=1 shows where it happened.",
-            err=True,
-        )
-        sys.exit(Defect.exit_code)
+    first = (str(error).splitlines() or [""])[0]
+    typer.echo(
+        f"farthing: a defect in farthing: {type(error).__name__}: {first}\n"
+        "Please report it. FARTHING_DEBUG=1 shows where it happened.",
+        err=True,
+    )
+    sys.exit(Defect.exit_code)
+
+
+def _of_the_world(error: OSError) -> Unavailable:
+    where = error.filename or "The output"
+    return Unavailable(
+        f"{where}: {error.strerror or error}. Check the disk and your rights there, then run the "
+        "command again."
+    )
+
+
+def _forget_output() -> None:
+    """What is still buffered cannot be written; Python would try again, and complain, at exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
 
 
 if __name__ == "__main__":

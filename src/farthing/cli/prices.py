@@ -149,7 +149,6 @@ def _json(rows: list[Shown]) -> str:
 
 
 def _print(model: str, rows: list[Shown]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     sources = list(dict.fromkeys(row.source for row in rows))
@@ -163,7 +162,7 @@ def _print(model: str, rows: list[Shown]) -> None:
         when = ", ".join(f"{key} {value}" for key, value in (row.context or {}).items())
         told = (row.since or "", row.until or "", when, row.source)
         table.add_row(row.unit, row.usd_per_million, *(told[:3] if one else told))
-    console = Console()
+    console = reading.console()
     console.print(table)
     if one:
         console.print(f"Source: {one}")

@@ -105,7 +105,13 @@ def console() -> Console:
     from rich.console import Console
 
     seen = sys.stdout.isatty()
-    return Console(highlight=False, no_color=not seen or None, width=None if seen else 160)
+    return Console(
+        highlight=False,
+        markup=False,  # a team may be called [red]
+        emoji=False,
+        no_color=not seen or None,
+        width=None if seen else 160,
+    )
 
 
 def _connect(folder: Path) -> DuckDBPyConnection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +13,7 @@ from farthing.cli import reading
 from farthing.cli.reading import Json, Since, Timezone, Until, Where
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
     from farthing.views.report import Group, Report
@@ -86,12 +88,28 @@ def _print_text(report: Report) -> None:
     console = reading.console()
     console.print(sentence(report), soft_wrap=True, markup=False)
     if report.groups:
-        console.print(_table(report))
+        console.print(_fitting(report, console))
     for note in notes(report):
         console.print(note, style="yellow", soft_wrap=True, markup=False)
 
 
-def _table(report: Report) -> Table:
+# What a narrow window does without, first to last; names, cost and share stay.
+_EXPENDABLE = ("$/call", "$/Mtok", "tokens", "by day", "calls")
+
+
+def _fitting(report: Report, console: Console) -> Table:
+    """The table with as many columns as the window has room for, none of them cut."""
+    from rich.measure import Measurement
+
+    endless = console.options.update(max_width=10_000)
+    for count in range(len(_EXPENDABLE)):
+        table = _table(report, _EXPENDABLE[:count])
+        if Measurement.get(console, endless, table).maximum <= console.width:
+            return table
+    return _table(report, _EXPENDABLE)
+
+
+def _table(report: Report, without: Sequence[str]) -> Table:
     from rich import box
     from rich.table import Table
 
@@ -99,26 +117,27 @@ def _table(report: Report) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in report.request.by:
         table.add_column(name)
-    for title in _titles(compared=compared):
+    titles = [title for title in _titles(compared=compared) if title not in without]
+    for title in titles:
         table.add_column(title, justify="left" if title == "by day" else "right", no_wrap=True)
     for group in report.shown:
         unknown = all(value is None for value in group.key)
         table.add_row(
             *_names(report, group),
-            *_figures(report, group, compared=compared),
+            *_figures(report, group, titles),
             style="bright_black" if unknown else "",
         )
-    _add_rest(table, report, compared=compared)
+    _add_rest(table, report, titles)
     return table
 
 
-def _add_rest(table: Table, report: Report, *, compared: bool) -> None:
+def _add_rest(table: Table, report: Report, titles: Sequence[str]) -> None:
     from farthing.views import figures
 
     blank = [""] * (len(report.request.by) - 1)
     if report.folded is not None:
         hidden = f"other ({len(report.groups) - len(report.shown)} groups)"
-        rest = _figures(report, report.folded, compared=compared)
+        rest = _figures(report, report.folded, titles)
         table.add_row(hidden, *blank, *rest, style="bright_black")
     # Always there, so that its absence is never mistaken for nothing being unallocated.
     if not any(all(value is None for value in group.key) for group in report.shown):
@@ -127,7 +146,7 @@ def _add_rest(table: Table, report: Report, *, compared: bool) -> None:
         label = "of which unallocated" if report.unallocated else "unallocated"
         table.add_row(label, *blank, amount, part, style="bright_black")
     table.add_section()
-    table.add_row("total", *blank, *_figures(report, report.total, compared=compared), style="bold")
+    table.add_row("total", *blank, *_figures(report, report.total, titles), style="bold")
 
 
 def _titles(*, compared: bool) -> list[str]:
@@ -136,24 +155,28 @@ def _titles(*, compared: bool) -> list[str]:
 
 
 def _names(report: Report, group: Group) -> list[str]:
+    from farthing.views import figures
+
     if all(value is None for value in group.key):
         return ["unallocated", *[""] * (len(group.key) - 1)]
-    return ["-" if value is None else value for value in group.key]
+    names = zip(report.request.by, group.key, strict=True)
+    return [f"(no {by})" if value is None else figures.printable(value) for by, value in names]
 
 
-def _figures(report: Report, group: Group, *, compared: bool) -> list[str]:
+def _figures(report: Report, group: Group, titles: Sequence[str]) -> list[str]:
     from farthing.views import figures
 
     sums = group.sums
     tokens = sums.input_tokens + sums.output_tokens
     call, million = figures.per(sums.cost, sums.calls), figures.per_million(sums.cost, tokens)
-    return [
-        figures.dollars(sums.cost),
-        figures.percent(sums.cost, report.total.sums.cost),
-        *([figures.change(sums.cost, group.previous)] if compared else []),
-        figures.sparkline(figures.condensed(group.daily)),
-        figures.count(sums.calls),
-        figures.count(tokens),
-        "" if call is None else figures.dollars(call),
-        "" if million is None else figures.dollars(million),
-    ]
+    told = {
+        "cost": figures.dollars(sums.cost),
+        "share": figures.percent(sums.cost, report.total.sums.cost),
+        "change": figures.change(sums.cost, group.previous),
+        "by day": figures.sparkline(figures.condensed(group.daily)),
+        "calls": figures.count(sums.calls) if sums.calls else "",
+        "tokens": figures.count(tokens) if tokens else "",
+        "$/call": "" if call is None else figures.dollars(call),
+        "$/Mtok": "" if million is None else figures.dollars(million),
+    }
+    return [told[title] for title in titles]

@@ -24,7 +24,10 @@ class Period:
         """The stretch of equal length just before, for comparison; None if open at the start."""
         if self.since is None or self.until is None:
             return None
-        return Period(self.since - (self.until - self.since), self.since)
+        try:
+            return Period(self.since - (self.until - self.since), self.since)
+        except OverflowError:  # there is no such time
+            return None
 
 
 def zone(name: str) -> ZoneInfo:
@@ -42,6 +45,13 @@ def moment(text: str, now: datetime, tz: ZoneInfo) -> datetime:
     Ages count back from now to the start of that day (d, w) or to the minute (m, h). Dates are
     midnight in `tz`; a time without an offset is in `tz` too.
     """
+    try:
+        return _moment(text, now, tz)
+    except OverflowError as error:
+        raise Refused(f"{text!r} is further away than dates go. Use 30d, 2026-10 …") from error
+
+
+def _moment(text: str, now: datetime, tz: ZoneInfo) -> datetime:
     local = now.astimezone(tz)
     if ago := _AGO.fullmatch(text):
         count, step = int(ago[1]), ago[2]

@@ -130,7 +130,7 @@ def _check(names: Sequence[str], given: Mapping[str, str]) -> None:
                 f"--map {field}={column}: there is no column {column!r}. "
                 f"There are: {', '.join(names)}."
             )
-        if field not in known and not field.startswith("tag."):
+        if field == "tag." or (field not in known and not field.startswith("tag.")):
             raise Refused(
                 f"--map {field}={column}: there is no field {field!r}. Use one of "
                 f"{', '.join([*SPELLINGS, *SCOPE[:1]])}, or tag.NAME."

@@ -17,6 +17,8 @@ from farthing.config import Settings
 from farthing.domain.currency import ISO_4217
 from farthing.domain.errors import BadInput
 
+_MOST_USD = 1000  # for one unit; no currency comes near, and `converted` has room for no more
+
 
 def load(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     """Create the table `currency_rates` in `connection`. Raises BadInput naming the line."""
@@ -30,11 +32,14 @@ def load(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     file = folder / settings.currency_rates
     if not file.is_file():
         raise BadInput(str(file), "no such file", "Correct currency_rates in farthing.toml.")
-    with file.open(newline="", encoding="utf-8-sig") as lines:
-        rows = csv.DictReader(lines)
-        for row in rows:
-            rate = _rate(row, f"{file}:{rows.line_num}")
-            connection.execute("INSERT INTO currency_rates VALUES (?, ?, ?)", rate)
+    try:
+        text = file.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadInput(str(file), "the text is not UTF-8", "Save the rates as UTF-8.") from error
+    rows = csv.DictReader(text.splitlines())
+    for row in rows:
+        rate = _rate(row, f"{file}:{rows.line_num}")
+        connection.execute("INSERT INTO currency_rates VALUES (?, ?, ?)", rate)
 
 
 def joined(rows: str) -> str:
@@ -58,8 +63,10 @@ def _rate(row: dict[str, str], where: str) -> tuple[str, str, str]:
         raise BadInput(
             where, "is not a currency rate", "Write date,currency,usd, as in 2026-10-01,EUR,1.0842."
         ) from error
-    if currency not in ISO_4217 or not usd.is_finite() or usd <= 0:
+    if currency not in ISO_4217 or not usd.is_finite() or not 0 < usd < _MOST_USD:
         raise BadInput(
-            where, f"{currency} at {usd} is no rate", "Use an ISO 4217 code and dollars above 0."
+            where,
+            f"{currency} at {usd} is no rate",
+            f"Use an ISO 4217 code and dollars above 0, below {_MOST_USD}.",
         )
     return currency, since.isoformat(), str(usd)

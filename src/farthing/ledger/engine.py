@@ -11,7 +11,7 @@ import msgspec
 
 from farthing.domain.call import Call
 from farthing.domain.errors import BadInput, Unavailable
-from farthing.ledger import journal, rollup, scan, schema, table
+from farthing.ledger import journal, rollup, scan, schema, sql, table
 from farthing.ledger.journal import Segment
 from farthing.ledger.workspace import Workspace
 
@@ -125,7 +125,7 @@ def _settled(paths: Sequence[Path]) -> str:
         if field.default not in (None, msgspec.NODEFAULT)
     }
     columns = ", ".join(
-        f"coalesce({name}, {scan.literal(defaults[name])}) AS {name}" if name in defaults else name
+        f"coalesce({name}, {sql.literal(defaults[name])}) AS {name}" if name in defaults else name
         for name in schema.CALLS.names
     )
     return f"""

@@ -14,6 +14,7 @@ objects, and a file larger than memory is fine.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -47,7 +48,7 @@ from farthing.ledger import (
 from farthing.ledger.draft import Draft, Problem
 from farthing.ledger.files import File, damaged, decoding, find
 from farthing.ledger.importer import Importer, Options, Query
-from farthing.ledger.recognise import importer_for
+from farthing.ledger.recognise import NOT_UTF_8, importer_for
 from farthing.ledger.stored import NOT_CLEAN, UNCOUNTED, Finish
 from farthing.ledger.survey import SAMPLE_ROWS, detail_units, span, survey
 from farthing.ledger.watch import watching
@@ -111,10 +112,13 @@ def import_files(
             try:
                 with (
                     decoding(file.name),
-                    _reading(file.name),
+                    _reading(file.name, workspace),
                     _connection(workspace, settings, options) as c,
                 ):
-                    importer = importer_for(file, rim.importers, kind)
+                    file.refuse_damaged()
+                    # Who maps columns says that it is a log.
+                    otherwise = "log" if options.columns else None
+                    importer = importer_for(file, rim.importers, kind, otherwise)
                     query, problems = _drafts(importer, file, options, Path(spool))
                     one = _Import(workspace, settings, rim, options, book, file, c, summary)
                     with watching(c, partial(rim.progress, file.name, file.rows)):
@@ -368,8 +372,8 @@ def _spooled(drafts: Iterator[Draft | Problem], target: Path) -> tuple[Query, li
 class _reading:  # noqa: N801  reads as a clause: `with _reading(name)`
     """Name the file when DuckDB cannot read it."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, workspace: Workspace) -> None:
+        self.name, self.workspace = name, workspace
 
     def __enter__(self) -> None: ...
 
@@ -386,12 +390,35 @@ class _reading:  # noqa: N801  reads as a clause: `with _reading(name)`
                 "Look at the file's counts and at the [[prices]] in farthing.toml.",
             ) from error
         if isinstance(error, duckdb.InvalidInputException | duckdb.IOException):
-            first = str(error).strip().splitlines()[0]
-            if "gzip" in first.lower() or "zstd" in first.lower():
-                raise damaged(self.name) from error
-            raise BadInput(
-                self.name, f"cannot be read: {first}", "Mend the file, or force a format with --as."
-            ) from error
+            if str(self.workspace.tables) in str(error):
+                return  # ours, not the source's
+            raise _unread(self.name, str(error)) from error
+
+
+def _unread(name: str, said: str) -> BadInput:
+    """DuckDB's words about a source, in ours."""
+    if "gzip" in said.lower() or "zstd" in said.lower():
+        return damaged(name)
+    line = re.search(r"on Line: (\d+)", said)
+    where = f"{name}:{line[1]}" if line else name
+    for mark, what, fix in _SOURCES_FAULTS:
+        if mark in said:
+            return BadInput(where, what, fix)
+    first = said.strip().splitlines()[0]
+    return BadInput(
+        where, f"cannot be read: {first}", "Mend the file, or force a format with --as."
+    )
+
+
+_SOURCES_FAULTS = (
+    ("Invalid unicode", "the text is not UTF-8", NOT_UTF_8),
+    ("Maximum line size", "this line is too long for a row", "Take the line out, or shorten it."),
+    (
+        "invalid state",
+        "quotes are not closed, or its lines end in two ways (CRLF and LF)",
+        "Make them one: `sed 's/\\r$//' FILE > NEW`.",
+    ),
+)
 
 
 def _bucketed(rows: str) -> str:

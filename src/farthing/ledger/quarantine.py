@@ -22,6 +22,8 @@ from farthing.ledger.importer import Query
 from farthing.ledger.workspace import Workspace
 
 _MOST_REJECTS = 1_000_000
+_LONGEST_REASON = 200
+_LONGEST_CELL = 2**31 - 1  # prompts in a cell exceed the csv module's 128 KiB
 
 
 class Rejected(msgspec.Struct, omit_defaults=True):
@@ -79,7 +81,13 @@ def rejects(connection: duckdb.DuckDBPyConnection) -> list[Problem]:
 
 def _problem(line: int, reason: str, columns: Mapping[str, str]) -> Problem:
     field, _, why = reason.partition(": ")
-    return Problem(line, columns.get(field, field), why)
+    return Problem(line, columns.get(field, field), _short(why))
+
+
+def _short(why: str) -> str:
+    """A reason quotes the value that is wrong, and that may be a whole document."""
+    half = _LONGEST_REASON // 2
+    return why if len(why) <= _LONGEST_REASON else f"{why[:half]} … {why[-half:]}"
 
 
 def _physical(file: File, query: Query, records: Sequence[int]) -> dict[int, int]:
@@ -87,6 +95,7 @@ def _physical(file: File, query: Query, records: Sequence[int]) -> dict[int, int
     if not query.delimiter:
         return {}
     wanted = set(records)
+    csv.field_size_limit(_LONGEST_CELL)
     # DuckDB counts records after the header; a quoted line break moves all that follow.
     with file.open() as raw:
         text = io.TextIOWrapper(raw, "utf-8-sig", errors="replace", newline="")

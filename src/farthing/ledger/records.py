@@ -152,7 +152,9 @@ def _lines(chunks: Iterator[bytes]) -> Iterator[tuple[int, bool, Any]]:
         except UnicodeDecodeError:
             yield number, False, Problem(number, "line", "is not UTF-8 text")
         except (msgspec.DecodeError, RecursionError) as error:
-            yield number, False, Problem(number, "line", f"is not JSON: {error}")
+            deep = isinstance(error, RecursionError)
+            why = "is nested too deeply" if deep else f"is not JSON: {error}"
+            yield number, False, Problem(number, "line", why)
 
 
 def _document(source: Source, body: bytes) -> Iterator[Any]:

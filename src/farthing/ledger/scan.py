@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from farthing.ledger import schema
+from farthing.ledger import schema, sql
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -48,14 +48,8 @@ def read_files(stored: schema.Table, files: Sequence[str]) -> str:
 
 def paths_list(paths: Iterable[Path | str]) -> str:
     """SQL for a list of files, spelled so that DuckDB sees no wildcards in their names."""
-    return "[" + ", ".join(literal(_no_glob(str(path))) for path in paths) + "]"
+    return "[" + ", ".join(sql.text(_no_glob(str(path))) for path in paths) + "]"
 
 
 def _no_glob(path: str) -> str:
     return "".join(f"[{char}]" if char in "*?[" else char for char in path)
-
-
-def literal(value: object) -> str:
-    if isinstance(value, str):
-        return "'" + value.replace("'", "''") + "'"
-    return str(value)

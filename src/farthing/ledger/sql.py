@@ -8,6 +8,11 @@ def text(value: str | None) -> str:
     return "NULL" if value is None else "'" + value.replace("'", "''") + "'"
 
 
+def literal(value: object) -> str:
+    """A text in quotes, a number as it is."""
+    return text(value) if isinstance(value, str) else str(value)
+
+
 def name(identifier: str) -> str:
     return '"' + identifier.replace('"', '""') + '"'
 

@@ -53,12 +53,15 @@ def _csv(source: Source) -> Tabular | None:
     text = source.head.decode("utf-8-sig", errors="replace")
     header = text.partition("\n")[0]
     delimiter = max(",;\t|", key=header.count)
-    rows = list(islice(csv.reader(io.StringIO(text), delimiter=delimiter), SAMPLE_ROWS + 1))
+    rows = _first_rows(source, text, delimiter)
     if not rows or len(rows[0]) < 2:  # noqa: PLR2004  one column is no table
         return None
     names = [name.strip() for name in rows[0]]
-    if len(set(names)) < len(names) or not all(names):
-        raise BadInput(source.name, "the header has empty or repeated names", "Name each column.")
+    # DuckDB's names have no case.
+    if len({name.casefold() for name in names}) < len(names) or not all(names):
+        raise BadInput(
+            f"{source.name}:1", "the header has empty or repeated names", "Name each column."
+        )
     spec = ", ".join(f"{sql.text(name)}: 'VARCHAR'" for name in names)
     whole = rows[1:-1] if len(source.head) >= HEAD_BYTES else rows[1:]
     # Rejected lines are kept by DuckDB in reject_errors; quarantine.py collects them.
@@ -77,12 +80,24 @@ def _csv(source: Source) -> Tabular | None:
     )
 
 
+def _first_rows(source: Source, text: str, delimiter: str) -> list[list[str]]:
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    try:
+        return list(islice(reader, SAMPLE_ROWS + 1))
+    except csv.Error as error:
+        raise BadInput(
+            f"{source.name}:{reader.line_num}",
+            f"the CSV cannot be read ({error})",
+            "Export it again.",
+        ) from error
+
+
 def _json_lines(source: Source) -> Tabular | None:
     sample: dict[str, list[str]] = {}
     for line in islice(source.head.decode("utf-8-sig", "replace").splitlines(), SAMPLE_ROWS):
         try:
             record = msgspec.json.decode(line)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             continue
         if isinstance(record, dict):
             for path, value in _leaves(record):

@@ -47,7 +47,10 @@ class Workspace:
         root = _spelled(Path(path).absolute())
         if not (root / "workspace.json").exists():
             if not create:
-                raise Refused(f"There is no workspace at {root}. Create one with `farthing init`.")
+                raise Refused(
+                    f"There is no workspace at {root}. The first `farthing import FILE` makes it; "
+                    "`farthing demo` makes one to look at."
+                )
             _create(root)
         workspace = cls(root, _about(root), _Turn(root / "lock"))
         if workspace.about.schema > schema.VERSION:

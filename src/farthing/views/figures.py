@@ -26,16 +26,17 @@ def _significant(size: Decimal) -> str:
     if not size:
         return "0"
     rounded = Context(prec=3, rounding=ROUND_HALF_EVEN).plus(size)
-    return f"{rounded:f}".rstrip("0").rstrip(".")
+    places = max(rounded.adjusted() - 2, -12)  # there is nothing below a picodollar
+    return f"{rounded.quantize(Decimal(1).scaleb(places)):f}"
 
 
 def percent(part: Money, whole: Money) -> str:
-    """`41%`, `0.4%`; a dash where there is no whole."""
+    """`41%`, `0.4%`, `<0.1%`; a dash where there is no whole."""
     if not whole:
         return "-"
     ratio = Decimal(100 * part.pico) / Decimal(whole.pico)
     if abs(ratio) < Decimal("0.05"):
-        return "0%"
+        return "<0.1%" if ratio > 0 else "0%"
     return f"{ratio:.0f}%" if abs(ratio) >= 1 else f"{ratio:.1f}%"
 
 
@@ -46,7 +47,7 @@ def change(now: Money, before: Money | None) -> str:
     if not before:
         return "new" if now else "-"
     text = percent(now - before, before)
-    return text if text.startswith("-") or text == "0%" else f"+{text}"
+    return text if text[0] in "-<" or text == "0%" else f"+{text}"
 
 
 def count(number: int) -> str:
@@ -86,6 +87,11 @@ def per(amount: Money, units: int, size: int = 1) -> Money | None:
 
 def per_million(amount: Money, tokens: int) -> Money | None:
     return per(amount, tokens, _MILLION)
+
+
+def printable(text: str) -> str:
+    """A name from a source, safe on a terminal: control characters show as `�`."""
+    return "".join(char if char.isprintable() else "�" for char in text)
 
 
 def moment(time: datetime | None) -> str | None:

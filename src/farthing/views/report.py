@@ -44,7 +44,8 @@ class Request:
     daily: bool = False
 
     def __post_init__(self) -> None:
-        if not self.by or len(set(self.by)) < len(self.by) or not all(self.by):
+        names = [name.removeprefix("tag.").removeprefix("tags.") for name in self.by]
+        if not names or len(set(self.by)) < len(names) or not all(names):
             raise Refused("--by takes one or more different dimensions, such as team,model.")
 
     @property
@@ -248,12 +249,13 @@ def sentence(report: Report) -> str:
     part = figures.percent(largest.sums.cost, total.sums.cost)
     if len(report.groups) == 1 or not total.sums.cost:
         return f"{said}."
-    return f"{said}, {part} of it for {name(largest.key)}."
+    whose = "for " if any(largest.key) else ""
+    return f"{said}, {part} of it {whose}{name(largest.key)}."
 
 
 def name(key: Key) -> str:
     """A group in words: its values, `unallocated` where it has none."""
-    said = [value for value in key if value is not None]
+    said = [figures.printable(value) for value in key if value is not None]
     return " · ".join(said) if said else "unallocated"
 
 
@@ -378,7 +380,7 @@ def _when(request: Request) -> str:
 
 def _direction(now: Money, before: Money) -> str:
     moved = figures.percent(now - before, before).lstrip("-")
-    if moved == "0%":
+    if moved in {"0%", "<0.1%"}:
         return "the same as in"
     return f"{'up' if now > before else 'down'} {moved} on"
 

@@ -33,7 +33,7 @@ def test_opening_it_again_keeps_its_identity(tmp_path: Path) -> None:
 
 
 def test_a_missing_workspace_is_refused_with_the_command_that_makes_one(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="farthing init"):
+    with pytest.raises(Refused, match="farthing import FILE"):
         Workspace.open(tmp_path / "nowhere", create=False)
 
 
