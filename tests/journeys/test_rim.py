@@ -125,3 +125,15 @@ def test_a_setting_that_cannot_be_is_refused_with_its_place(tmp_path, settings, 
     done = farthing("import", "log.csv", folder=tmp_path)
     assert done.returncode == 2, done.stderr
     assert words in done.stderr
+
+
+def test_a_ledger_that_lost_a_file_is_not_taken_for_a_bad_source(tmp_path):
+    (tmp_path / "log.csv").write_text(HEADER + LINE)
+    assert farthing("import", "log.csv", folder=tmp_path).returncode == 0
+    (kept,) = tmp_path.glob(".farthing/tables/calls/day=*/*.parquet")
+    kept.write_bytes(kept.read_bytes()[:100])
+    for command in (["report"], ["import", "log.csv"]):
+        done = farthing(*command, folder=tmp_path)
+        assert done.returncode == 2, done.stderr
+        assert "workspace from a backup" in done.stderr
+        assert "log.csv" not in done.stderr

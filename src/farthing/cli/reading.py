@@ -50,11 +50,17 @@ def settings_of(ctx: typer.Context) -> Settings:
 @contextmanager
 def ledger_of(ctx: typer.Context) -> Iterator[DuckDBPyConnection]:
     """The ledger as it is now, for reading."""
-    connection = _connect(folder_of(ctx))
+    import duckdb
+
+    from farthing.ledger import engine
+
     try:
-        yield connection
-    finally:
-        connection.close()
+        with _connect(folder_of(ctx)) as connection:
+            yield connection
+    except (duckdb.IOException, duckdb.InvalidInputException) as error:
+        if ".parquet" in str(error):
+            raise engine.damaged(folder_of(ctx)) from error
+        raise
 
 
 def zone_of(timezone: str | None, settings: Settings) -> ZoneInfo:

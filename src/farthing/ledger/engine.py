@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from farthing.domain.call import Call
-from farthing.domain.errors import BadInput, Unavailable
+from farthing.domain.errors import BadInput, Refused, Unavailable
 from farthing.ledger import journal, rollup, scan, schema, sql, table
 from farthing.ledger.journal import Segment
 from farthing.ledger.workspace import Workspace
@@ -115,6 +115,14 @@ def _tail(con: DuckDBPyConnection, segments: Sequence[Segment]) -> bool:
                 "If its process is gone, `farthing compact` sets such lines aside.",
             ) from error
     return True
+
+
+def damaged(root: Path) -> Refused:
+    """For a table whose files are gone or cut off: no command mends that."""
+    return Refused(
+        f"The ledger at {root} lacks a file of its tables, or one is cut off. Restore the "
+        "workspace from a backup, or import its sources into a new one."
+    )
 
 
 def _settled(paths: Sequence[Path]) -> str:

@@ -391,7 +391,7 @@ class _reading:  # noqa: N801  reads as a clause: `with _reading(name)`
             ) from error
         if isinstance(error, duckdb.InvalidInputException | duckdb.IOException):
             if str(self.workspace.tables) in str(error):
-                return  # ours, not the source's
+                raise engine.damaged(self.workspace.root) from error  # ours, not the source's
             raise _unread(self.name, str(error)) from error
 
 
