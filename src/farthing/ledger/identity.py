@@ -100,8 +100,8 @@ def call_id(source: str, present: frozenset[str]) -> str:
         )
     if "source_id" in present:
         # Two services may both number their calls from 1: a log's id is only good with its time.
-        apart = " || chr(31) || epoch_us(time)" if source == A_LOG else ""
-        named = f"'{source}' || chr(31) || grain || source_id{apart}"
+        apart = ", chr(31), epoch_us(time)" if source == A_LOG else ""
+        named = f"concat('{source}', chr(31), grain, source_id{apart})"
         arms.append(f"WHEN source_id IS NOT NULL THEN md5({named})")
     # The provider as the source has it: price lists and settings may call it otherwise later.
     hashed = f"md5({_content(present | _DERIVED | {'said_provider'})})"

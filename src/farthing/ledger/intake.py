@@ -425,7 +425,8 @@ def _bucketed(rows: str) -> str:
     """SQL: totals and parts as reported → the six disjoint buckets, `suspect` and `uncounted`."""
     parts = ("cache_read", "cache_write_short", "cache_write_long", "reasoning")
     known = ", ".join(f"coalesce({part}, 0) AS {part}" for part in parts)
-    counts = ", ".join((*parts, "input_total", "input_fresh", "output_total", "output_visible"))
+    counts = (*parts, "input_total", "input_fresh", "output_total", "output_visible", "details")
+    uncounted = " AND ".join(f"{field} IS NULL" for field in counts)
     return f"""
         SELECT *, input_fresh < 0 OR output_visible < 0 AS suspect
         FROM (SELECT * REPLACE ({known},
@@ -434,7 +435,7 @@ def _bucketed(rows: str) -> str:
             coalesce(output_visible, output_total - coalesce(reasoning, 0), 0) AS output_visible,
             coalesce(attempt, 1) AS attempt,
             CASE grain WHEN 'call' THEN 1 ELSE coalesce(requests, 0) END AS requests),
-            coalesce({counts}) IS NULL AND details IS NULL AS uncounted
+            {uncounted} AS uncounted
         FROM ({rows}))"""
 
 

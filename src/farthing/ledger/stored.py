@@ -34,9 +34,9 @@ class Finish:
         # A price for each request is known even of a call whose tokens nobody counted.
         unknown = f"(uncounted AND coalesce(contracted_usd, 0) = 0 AND NOT {free})"
         unpriced = f"(price_id IS NULL OR {unknown}) AND {reported} IS NULL AND NOT {free}"
-        listed, contracted, price_id = (
+        listed, contracted = (
             f"CASE WHEN NOT {unknown} THEN {column} END"
-            for column in ("list_usd", "contracted_usd", "price_id")
+            for column in ("list_usd", "contracted_usd")
         )
         made = {
             "revision": "0",
@@ -44,7 +44,7 @@ class Finish:
             "list_usd": f"CASE WHEN {free} THEN 0 ELSE {listed} END",
             "contracted_usd": f"CASE WHEN {free} THEN 0 ELSE {contracted} END",
             "effective_usd": f"CASE WHEN {free} THEN 0 ELSE coalesce({reported}, {contracted}) END",
-            "price_ids": price_id,
+            "price_ids": "price_id",
             "flags": self._flags(
                 ("suspect", "suspect"), (UNCOUNTED, unknown), ("unpriced", unpriced)
             ),
