@@ -169,9 +169,13 @@ def _figures(report: Report, group: Group, titles: Sequence[str]) -> list[str]:
     sums = group.sums
     tokens = sums.input_tokens + sums.output_tokens
     call, million = figures.per(sums.cost, sums.calls), figures.per_million(sums.cost, tokens)
+    cost = figures.dollars(sums.cost)
+    if sums.unpriced:
+        # Some of it has no price: what is known is a floor, and a mean of it would be too low.
+        cost, call, million = f"≥ {cost}" if sums.cost else "no price", None, None
     told = {
-        "cost": figures.dollars(sums.cost),
-        "share": figures.percent(sums.cost, report.total.sums.cost),
+        "cost": cost,
+        "share": "" if cost == "no price" else figures.percent(sums.cost, report.total.sums.cost),
         "change": figures.change(sums.cost, group.previous),
         "by day": figures.sparkline(figures.condensed(group.daily)),
         "calls": figures.count(sums.calls) if sums.calls else "",

@@ -230,8 +230,10 @@ def _unpriced(report: Report) -> list[str]:
         return []
     names = [f"{provider or '?'}/{model or '?'}" for provider, model in report.unpriced]
     few = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")  # noqa: PLR2004
+    count = report.total.sums.unpriced
+    calls = "1 call has no price and is" if count == 1 else f"{count:,} calls have no price and are"
     return [
-        f"{report.total.sums.unpriced:,} calls have no price and are not in the total ({few}). "
+        f"{calls} not in the total ({few}). "
         "Add a [[prices]] entry to farthing.toml, then run `farthing prices rerate`."
     ]
 

@@ -48,8 +48,17 @@ def test_report_speaks_first_and_always_shows_what_has_no_owner(run):
     assert said.startswith("$44.00 in all, 91% of it for search.")
     assert "unallocated" in said
     assert "$2.00 more was billed than any call tells of" in said
-    assert "1 calls have no price" in said
+    assert "1 call has no price" in said
     assert "\x1b[" not in said
+
+
+def test_what_has_no_price_is_never_shown_as_nothing(run):
+    lines = run("report", "--by", "model", "--where", "grain=call").splitlines()
+    [unpriced] = [line for line in lines if line.lstrip().startswith("new")]
+    [total] = [line for line in lines if line.lstrip().startswith("total")]
+    assert "no price" in unpriced
+    assert "$" not in unpriced
+    assert "≥ $4.00" in total
 
 
 def test_report_as_json_is_what_the_view_says(run):
