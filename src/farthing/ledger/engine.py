@@ -85,6 +85,15 @@ def load_segments(con: DuckDBPyConnection, name: str, paths: Sequence[Path]) -> 
             WHERE {schema.PARTITION} IN (SELECT DISTINCT {schema.PARTITION} FROM {name})
               AND id BETWEEN (SELECT min(id) FROM {name}) AND (SELECT max(id) FROM {name}))
     """)
+    # The gateway makes its own ids; a call that an import told of first is met by its response id.
+    con.execute(f"""
+        DELETE FROM {name} WHERE source = 'gateway' AND response_id IS NOT NULL
+          AND (provider, response_id) IN (
+            SELECT (provider, response_id) FROM stored_calls
+            WHERE source <> 'gateway' AND response_id IS NOT NULL
+              AND {schema.PARTITION} BETWEEN (SELECT min({schema.PARTITION}) - 1 FROM {name})
+                                         AND (SELECT max({schema.PARTITION}) + 1 FROM {name}))
+    """)
 
 
 def view_stored(con: DuckDBPyConnection, workspace: Workspace, calls: table.Snapshot) -> None:

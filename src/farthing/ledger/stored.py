@@ -79,20 +79,25 @@ class Finish:
     def _flags(self, *named: tuple[str, str]) -> str:
         """SQL: given flags and those whose condition holds, sorted, comma-separated."""
         ours = ", ".join(f"CASE WHEN {test} THEN '{flag}' END" for flag, test in named)
+        any_of = [f"({test})" for _, test in named]
+        any_of += ["flags IS NOT NULL"] if "flags" in self.present else []
+        any_of += ["price_flags IS NOT NULL"] if self.price_flags else []
         if self.price_flags or "flags" in self.present:
             given = "json_extract_string(flags, '$[*]')" if "flags" in self.present else "[]"
             prices = "string_split(price_flags, ',')" if self.price_flags else "[]"
             every = f"list_concat(coalesce({given}, []), coalesce({prices}, []), [{ours}])"
-            told = f"list_filter({every}, lambda flag: flag IS NOT NULL)"
-            text = f"array_to_string(list_sort(list_distinct({told})), ',')"
+            given = f"list_filter({every}, lambda flag: flag IS NOT NULL)"
+            text = f"array_to_string(list_sort(list_distinct({given})), ',')"
         else:
             text = f"concat_ws(',', {ours})"
+        # Most rows have none: to put an empty text together for each would be most of the work.
+        told = f"WHEN {' OR '.join(any_of)} THEN nullif({text}, '') END"
         if not self.marked:
-            return f"nullif({text}, '')"
+            return f"CASE {told}"
         stranger = "reason IS NOT NULL OR pricing_key IS NULL"
         if "details" in self.present:  # the first rows counted nothing besides their buckets
             stranger += " OR details IS NOT NULL"
-        return f"CASE WHEN {stranger} THEN '{NOT_CLEAN}' ELSE nullif({text}, '') END"
+        return f"CASE WHEN {stranger} THEN '{NOT_CLEAN}' {told}"
 
     def _select(self, into: schema.Table, rows: str, made: dict[str, str]) -> str:
         columns = ", ".join(

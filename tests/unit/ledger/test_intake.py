@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -11,8 +12,12 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from farthing.domain.call import Call
 from farthing.domain.errors import BadInput, Refused
+from farthing.domain.money import Money
 from farthing.ledger import intake
+from farthing.ledger.compact import compact
+from farthing.ledger.journal import Journal
 from tests.imports import HEADER, LINE, Desk
 
 
@@ -364,3 +369,33 @@ def test_what_only_later_rows_count_is_charged_too(desk, monkeypatch):
     text = "\n".join(map(json.dumps, lines))
     # 10 at $3, 5 at $15 a million; a search is 10 cents for ten
     assert desk.take_text(text, name="bodies.jsonl").cost_usd == Decimal("0.030420")
+
+
+@pytest.mark.parametrize("gateway_first", [True, False])
+def test_a_call_that_a_log_and_the_gateway_saw_counts_once(desk, gateway_first):
+    log = desk.write(
+        "log.csv",
+        "time,provider,model,input_tokens,output_tokens,response_id\n"
+        "2026-10-01T00:00:00Z,openai,gpt-4o,100,50,r1\n",
+    )
+    if not gateway_first:
+        desk.take(log)
+    with Journal(desk.workspace) as journal:
+        for response in ("r1", "r2"):
+            journal.settle(
+                Call(
+                    id=f"{response:0>32}",
+                    time=datetime(2026, 10, 1, tzinfo=UTC),
+                    source="gateway",
+                    provider="openai",
+                    model="gpt-4o",
+                    response_id=response,
+                    effective_usd=Money.of("0.00075"),
+                )
+            )
+    if gateway_first:
+        desk.take(log)
+    counted = "SELECT count(*), sum(effective_usd) FROM calls"
+    assert desk.rows(counted) == [(2, Decimal("0.0015"))]
+    compact(desk.workspace)
+    assert desk.rows(counted) == [(2, Decimal("0.0015"))]
