@@ -14,9 +14,8 @@ objects, and a file larger than memory is fine.
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -25,10 +24,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import duckdb
-import msgspec
 
 from farthing.config import Settings
-from farthing.domain.errors import BadInput, Unavailable
+from farthing.domain.errors import BadInput
 from farthing.ledger import (
     accounts,
     allocate,
@@ -45,10 +43,13 @@ from farthing.ledger import (
     supersede,
     table,
 )
-from farthing.ledger.draft import Draft, Problem
-from farthing.ledger.files import File, damaged, decoding, find
+from farthing.ledger.buckets import bucketed
+from farthing.ledger.draft import Problem
+from farthing.ledger.faults import reading
+from farthing.ledger.files import File, decoding, find
 from farthing.ledger.importer import Importer, Options, Query
-from farthing.ledger.recognise import NOT_UTF_8, importer_for
+from farthing.ledger.recognise import importer_for
+from farthing.ledger.spool import drafts_of
 from farthing.ledger.stored import NOT_CLEAN, UNCOUNTED, Finish
 from farthing.ledger.survey import SAMPLE_ROWS, detail_units, span, survey
 from farthing.ledger.watch import watching
@@ -112,14 +113,14 @@ def import_files(
             try:
                 with (
                     decoding(file.name),
-                    _reading(file.name, workspace),
+                    reading(file.name, workspace),
                     _connection(workspace, settings, options) as c,
                 ):
                     file.refuse_damaged()
                     # Who maps columns says that it is a log.
                     otherwise = "log" if options.columns else None
                     importer = importer_for(file, rim.importers, kind, otherwise)
-                    query, problems = _drafts(importer, file, options, Path(spool))
+                    query, problems = drafts_of(importer, file, options, Path(spool))
                     one = _Import(workspace, settings, rim, options, book, file, c, summary)
                     with watching(c, partial(rim.progress, file.name, file.rows)):
                         one.take_in(importer.name, query, problems)
@@ -238,7 +239,7 @@ class _Import:
         rows = accounts.booked(rows, self.settings.providers)
         rows = allocate.allocated(rows, self.settings.allocate)
         contracts = pricing.covering_contracts(self.book.contracts)
-        return f"SELECT *, {contracts} AS contracts FROM ({_bucketed(rows)})"
+        return f"SELECT *, {contracts} AS contracts FROM ({bucketed(rows)})"
 
     def _priced(self, rows: str, rates: pricing.Rates, into: schema.Table) -> str:
         return pricing.priced(pricing.keyed(rows), rates, large=into is schema.CHARGES)
@@ -337,106 +338,6 @@ def _connection(
     connection.execute("SET disabled_optimizers = 'build_side_probe_side'")
     connection.execute(f"SET TimeZone = {sql.text(options.timezone)}")
     return connection
-
-
-def _drafts(
-    importer: Importer, file: File, options: Options, spool: Path
-) -> tuple[Query, list[Problem]]:
-    found = importer.read(file, options)
-    if isinstance(found, Query):
-        return found, []
-    return _spooled(found, spool / "drafts.ndjson")
-
-
-def _spooled(drafts: Iterator[Draft | Problem], target: Path) -> tuple[Query, list[Problem]]:
-    """Write Python rows as NDJSON for DuckDB; money and counts stay text."""
-    encoder = msgspec.json.Encoder(order="sorted", decimal_format="string")
-    problems: list[Problem] = []
-    with target.open("wb") as file:
-        for draft in drafts:
-            if isinstance(draft, Problem):
-                problems.append(draft)
-            else:
-                file.write(encoder.encode(draft) + b"\n")
-    columns = ", ".join(
-        f"{name}: '{'BIGINT' if name == 'line' else 'VARCHAR'}'" for name in Draft.__struct_fields__
-    )
-    return Query(
-        # grain has a default, so omit_defaults leaves it out.
-        f"""SELECT * REPLACE (coalesce(grain, 'call') AS grain)
-            FROM read_json({sql.text(str(target))}, format='newline_delimited',
-                           columns={{{columns}}})"""
-    ), problems
-
-
-class _reading:  # noqa: N801  reads as a clause: `with _reading(name)`
-    """Name the file when DuckDB cannot read it."""
-
-    def __init__(self, name: str, workspace: Workspace) -> None:
-        self.name, self.workspace = name, workspace
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        if isinstance(error, duckdb.OutOfMemoryException):
-            raise Unavailable(
-                f"{self.name} needs more memory than it may use. Nothing of it was imported; raise "
-                "`memory` in farthing.toml, or import it in parts."
-            ) from error
-        if isinstance(error, duckdb.OutOfRangeException | duckdb.ConversionException):
-            raise BadInput(
-                self.name,
-                "a count times its price is beyond a million dollars, or any number we can hold",
-                "Look at the file's counts and at the [[prices]] in farthing.toml.",
-            ) from error
-        if isinstance(error, duckdb.InvalidInputException | duckdb.IOException):
-            if str(self.workspace.tables) in str(error):
-                raise engine.damaged(self.workspace.root) from error  # ours, not the source's
-            raise _unread(self.name, str(error)) from error
-
-
-def _unread(name: str, said: str) -> BadInput:
-    """DuckDB's words about a source, in ours."""
-    if "gzip" in said.lower() or "zstd" in said.lower():
-        return damaged(name)
-    line = re.search(r"on Line: (\d+)", said)
-    where = f"{name}:{line[1]}" if line else name
-    for mark, what, fix in _SOURCES_FAULTS:
-        if mark in said:
-            return BadInput(where, what, fix)
-    first = said.strip().splitlines()[0]
-    return BadInput(
-        where, f"cannot be read: {first}", "Mend the file, or force a format with --as."
-    )
-
-
-_SOURCES_FAULTS = (
-    ("Invalid unicode", "the text is not UTF-8", NOT_UTF_8),
-    ("Maximum line size", "this line is too long for a row", "Take the line out, or shorten it."),
-    (
-        "invalid state",
-        "quotes are not closed, or its lines end in two ways (CRLF and LF)",
-        "Make them one: `sed 's/\\r$//' FILE > NEW`.",
-    ),
-)
-
-
-def _bucketed(rows: str) -> str:
-    """SQL: totals and parts as reported → the six disjoint buckets, `suspect` and `uncounted`."""
-    parts = ("cache_read", "cache_write_short", "cache_write_long", "reasoning")
-    known = ", ".join(f"coalesce({part}, 0) AS {part}" for part in parts)
-    counts = (*parts, "input_total", "input_fresh", "output_total", "output_visible", "details")
-    uncounted = " AND ".join(f"{field} IS NULL" for field in counts)
-    return f"""
-        SELECT *, input_fresh < 0 OR output_visible < 0 AS suspect
-        FROM (SELECT * REPLACE ({known},
-            coalesce(input_fresh, input_total - coalesce(cache_read, 0)
-                - coalesce(cache_write_short, 0) - coalesce(cache_write_long, 0), 0) AS input_fresh,
-            coalesce(output_visible, output_total - coalesce(reasoning, 0), 0) AS output_visible,
-            coalesce(attempt, 1) AS attempt,
-            CASE grain WHEN 'call' THEN 1 ELSE coalesce(requests, 0) END AS requests),
-            {uncounted} AS uncounted
-        FROM ({rows}))"""
 
 
 def _count(
