@@ -1,12 +1,13 @@
 """Take sources into the ledger: check → allocate → price → identify → store. Read this first.
 
-    find files → recognise the format → importer → drafts
-      → checked      typed columns, or a reason for quarantine      checks.py
-      → allocated    owners filled in by rule                       allocate.py
-      → priced       a join with the book's integer rates           pricing.py
-      → identified   an id from what the source said                identity.py
-      → new          what the ledger does not have yet, or says less of    supersede.py
-      → stored       one Delta commit a file, whole or not at all   table.py
+    find files → recognise the format → importer → drafts           files, recognise, spool
+      → checked      typed columns, or a reason for quarantine      checks, quarantine
+      → allocated    owners filled in by rule                       allocate
+      → bucketed     tokens in buckets that never overlap           buckets
+      → priced       a join with the book's integer rates           pricing
+      → identified   an id from what the source said                identity
+      → new          what the ledger lacks, or says less of         identity, supersede
+      → stored       one Delta commit a file, whole or not at all   stored, table
 
 Everything between importer and table is one DuckDB query that streams: rows never become Python
 objects, and a file larger than memory is fine.
