@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
 from farthing.cli import reading
-from farthing.cli.reading import Json, Since, Timezone, Until, Where
+from farthing.cli.reading import DryRun, Json, Since, Timezone, Until, Where
 
 
 def allocate(  # noqa: PLR0913  one argument per option
@@ -16,9 +14,7 @@ def allocate(  # noqa: PLR0913  one argument per option
     until: Until = None,
     timezone: Timezone = None,
     where: Where = None,
-    dry_run: Annotated[  # noqa: FBT002  how typer spells a flag
-        bool, typer.Option("--dry-run", help="Say what would change, and write nothing.")
-    ] = False,
+    dry_run: DryRun = False,  # noqa: FBT002  how typer spells a flag
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """Apply today's [[allocate]] rules to stored rows, where their scope is empty.

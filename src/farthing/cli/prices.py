@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from farthing.cli import reading
-from farthing.cli.reading import Json, Since, Timezone, Until, Where
+from farthing.cli.reading import DryRun, Json, Since, Timezone, Until, Where
 from farthing.domain.errors import Refused
 
 if TYPE_CHECKING:
@@ -56,9 +56,7 @@ def rerate(  # noqa: PLR0913  one argument per option
     until: Until = None,
     timezone: Timezone = None,
     where: Where = None,
-    dry_run: Annotated[  # noqa: FBT002  how typer spells a flag
-        bool, typer.Option("--dry-run", help="Say what would change, and write nothing.")
-    ] = False,
+    dry_run: DryRun = False,  # noqa: FBT002  how typer spells a flag
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """Price stored calls and usage pages again, at today's prices and contracts.

@@ -32,6 +32,9 @@ Where = Annotated[
     list[str] | None,
     typer.Option(help="field=value, field!=value, field~glob; comma = and, repeated = or."),
 ]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Say what would change, and write nothing.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, money as decimal strings.")]
 
 
