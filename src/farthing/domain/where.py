@@ -8,8 +8,9 @@ surrounding spaces go in double quotes.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Literal
 
 from farthing.domain.errors import Refused
@@ -58,3 +59,18 @@ def parse(text: str) -> All:
 def parse_any(texts: Iterable[str]) -> tuple[All, ...]:
     """Several filters: one of them must hold. None at all means everything."""
     return tuple(parse(text) for text in texts)
+
+
+def holds(conditions: All, facts: Mapping[str, str | None]) -> bool:
+    """Whether every condition is true of some facts; what they do not name is absent.
+
+    The same answers as the SQL that `ledger.allocate` makes of a filter.
+    """
+    return all(_is_true(condition, facts) for condition in conditions)
+
+
+def _is_true(condition: Condition, facts: Mapping[str, str | None]) -> bool:
+    said = facts.get(condition.field.removeprefix("tags.").removeprefix("tag.")) or None
+    if condition.operator == "~":
+        return said is not None and fnmatchcase(said, condition.value or "")
+    return (said == condition.value) == (condition.operator == "=")

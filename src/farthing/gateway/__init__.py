@@ -1,0 +1,1 @@
+"""One model call from caller to provider and back."""

@@ -1,0 +1,1 @@
+"""The knobs in force, versioned."""

@@ -1,0 +1,1 @@
+"""The pure decisions that gateway and replay share."""
