@@ -3,8 +3,10 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cache
+from itertools import product
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +22,7 @@ from farthing.prices.units import units
 
 ON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 MILLION = 1_000_000
+GAPPY = {"openai", "azure", "anthropic", "deepseek", "aws"}  # corrected by gaps
 
 
 @cache
@@ -29,15 +32,17 @@ def models() -> list[tuple[str, str]]:
 
 @cache
 def odd_models() -> list[tuple[str, str]]:
-    """Those whose price depends on more than the plain token: few, so drawn more often."""
-    odd = []
+    """One of each price list that says more than a price for input, cache and output."""
+    odd: dict[object, tuple[str, str]] = {}
     for found in SOURCE.models():
         tariffs = SOURCE.tariffs(found, {})
         priced = {unit for tariff in tariffs for unit in tariff.prices}
         plain = {"input_tokens", "output_tokens", "cache_read_tokens"}
         if found.choices or len(tariffs) > 1 or priced - plain:
-            odd.append((found.provider, found.model))
-    return odd
+            whose = found.provider if found.provider in GAPPY else None
+            same = msgspec.json.encode((whose, tariffs), order="sorted", enc_hook=sorted)
+            odd.setdefault(same, (found.provider, found.model))
+    return list(odd.values())
 
 
 @cache
@@ -67,123 +72,167 @@ def contracts(draw: st.DrawFn, whose: tuple[str, str]) -> str:
     return msgspec.json.encode(tuple(entries)).decode()
 
 
-@st.composite
-def own_prices(draw: st.DrawFn) -> dict[str, int]:
-    named = st.sampled_from(
-        ["input_tokens", "output_tokens", "cache_read_tokens", "cache_write_1h_tokens"]
-        + ["input_audio_tokens", "output_reasoning_tokens", "web_searches", "requests"]
-    )
-    return draw(st.dictionaries(named, st.integers(0, 10**15), max_size=3))
+PRICEABLE = (
+    "input_tokens",
+    "output_tokens",
+    "cache_read_tokens",
+    "cache_write_1h_tokens",
+    "input_audio_tokens",
+    "output_reasoning_tokens",
+    "web_searches",
+    "requests",
+)
+
+
+def own_prices() -> st.SearchStrategy[dict[str, int]]:
+    return st.dictionaries(st.sampled_from(PRICEABLE), st.integers(0, 10**15), max_size=3)
+
+
+CACHE = {
+    "input_fresh": set(),
+    "cache_read": {("token_type", "cache_read")},
+    "cache_write_short": {("token_type", "cache_write"), ("cache_ttl", "5m")},
+    "cache_write_long": {("token_type", "cache_write"), ("cache_ttl", "1h")},
+}
+OUTPUT = {"output_visible": set(), "reasoning": {("token_type", "reasoning")}}
+MODALITIES = (None, "text", "audio", "image", "video")
+
+
+@cache
+def kinds(direction: str) -> list[tuple[str, tuple[str, ...]]]:
+    """Every kind of token: its bucket, and the details of genai-prices that count it, too."""
+    buckets = CACHE if direction == "input" else OUTPUT
+    return [
+        (bucket, tuple(_details(own | {("direction", direction), ("modality", modality)})))
+        for bucket, own in buckets.items()
+        for modality in MODALITIES
+    ]
+
+
+def _details(kind: set[tuple[str, str | None]]) -> list[str]:
+    counts = {**units()}.items()
+    return [
+        name
+        for name, unit in counts
+        if unit.is_token
+        and "modality" in dict(unit.dimensions)
+        and unit.dimensions <= kind | {("family", "tokens")}
+    ]
+
+
+def corner(bucket: str, details: tuple[str, ...], count: int) -> Usage:
+    return Usage(**{bucket: count}, details=dict.fromkeys(details, count))
 
 
 @st.composite
 def usages(draw: st.DrawFn, tokens_in: int, tokens_out: int) -> Usage:
-    """Any split of the tokens into buckets and modalities, of which any part may go untold."""
-    modalities = ("text", "audio", "image", "video", None)
-    kinds = [
-        *((bucket, m) for bucket in ("input_fresh", "cache_read") for m in modalities),
-        *((bucket, m) for bucket in ("cache_write_short", "cache_write_long") for m in modalities),
-    ]
-    counts: dict[str, int] = {}
-    details: dict[str, int] = {}
-    for left, side in ((tokens_in, kinds), (tokens_out, [*_outputs(modalities)])):
-        rest = left
-        for bucket, modality in draw(st.permutations(side)):
-            count = draw(st.sampled_from([0, rest]) | st.integers(0, rest))
+    """Any split of the tokens into kinds, of whose details any may go untold."""
+    usage = Usage()
+    for direction, total in (("input", tokens_in), ("output", tokens_out)):
+        rest = total
+        for kind in draw(st.lists(st.sampled_from(kinds(direction)), min_size=1, max_size=4)):
+            count = draw(st.just(rest) | st.integers(0, rest))
             rest -= count
-            counts[bucket] = counts.get(bucket, 0) + count
-            for unit in _details(bucket, modality):
-                details[unit] = details.get(unit, 0) + count
-    told = draw(st.sets(st.sampled_from(sorted(details)))) if details else set()
-    return Usage(**counts, details={unit: details[unit] for unit in told})
-
-
-def _outputs(modalities):
-    return ((bucket, m) for bucket in ("output_visible", "reasoning") for m in modalities)
-
-
-def _details(bucket: str, modality: str | None) -> list[str]:
-    """The units of genai-prices that count tokens of one kind, beside the buckets themselves."""
-    kind = {
-        "input_fresh": {("direction", "input")},
-        "cache_read": {("direction", "input"), ("token_type", "cache_read")},
-        "cache_write_short": {
-            ("direction", "input"),
-            ("token_type", "cache_write"),
-            ("cache_ttl", "5m"),
-        },
-        "cache_write_long": {
-            ("direction", "input"),
-            ("token_type", "cache_write"),
-            ("cache_ttl", "1h"),
-        },
-        "output_visible": {("direction", "output")},
-        "reasoning": {("direction", "output"), ("token_type", "reasoning")},
-    }[bucket] | {("family", "tokens"), ("modality", modality)}
-    return [
-        name
-        for name, unit in units().items()
-        if unit.is_token and "modality" in dict(unit.dimensions) and unit.dimensions <= kind
-    ]
+            usage += corner(*kind, count)
+    untold = draw(st.just(()) | st.sets(st.sampled_from(sorted(units()))))
+    told = {unit: count for unit, count in usage.details.items() if unit not in untold}
+    return msgspec.structs.replace(usage, details=told)
 
 
 EXTRAS = ("web_searches", "storage_searches", "audio_seconds", "input_audio_seconds")
 EXTRAS += ("input_document_pages", "code_executions", "input_characters")
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+MOMENTS = st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 31)) | st.sampled_from(
+    [datetime(2026, 11, 25, hour, minute) for hour in (0, 3, 5, 9, 23) for minute in (30, 44, 50)]
+)
+
+
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_no_usage_within_the_bounds_costs_more_than_the_worst_case(data):
-    whose = data.draw(st.sampled_from(odd_models()) | st.sampled_from(models()))
-    prices = book(data.draw(contracts(whose)))
-    on = data.draw(st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 31))).replace(tzinfo=UTC)
-    who = data.draw(st.sampled_from([{}, {"team": "search"}, {"team": "ads"}]))
-    tier = data.draw(st.sampled_from([None, "auto", "flex", "priority", "default", "odd"]))
+    draw = data.draw
+    whose = draw(st.sampled_from(odd_models()) | st.sampled_from(models()))
+    prices = book(draw(contracts(whose)))
+    on = draw(MOMENTS).replace(tzinfo=UTC)
+    who = draw(st.sampled_from([{}, {"team": "search"}, {"team": "ads"}]))
+    tier = draw(st.sampled_from([None, "auto", "flex", "priority", "default", "odd"]))
     bound = prices.bound(*whose, on, who, tier)
     if isinstance(bound, Unpriced):
         assert isinstance(prices.price(*whose, Usage(1), on, _usual(tier), who), Unpriced)
         return
 
-    tokens_in = data.draw(st.integers(0, 600) | st.integers(0, 2 * MILLION))
-    choices = data.draw(st.integers(1, 4))
-    cap = data.draw(st.integers(0, 100_000))
-    extras = {unit: data.draw(st.integers(0, 500)) for unit in EXTRAS}
-    most = worst_case(bound, input_bytes=tokens_in, choices=choices, output_cap=cap, extras=extras)
-    cap = cap if bound.max_output is None else min(cap, bound.max_output)
-    usage = data.draw(
-        usages(data.draw(st.integers(0, tokens_in)), data.draw(st.integers(0, choices * cap)))
+    tokens, choices = (
+        draw(st.integers(0, 600) | st.integers(0, 2 * MILLION)),
+        draw(st.integers(1, 4)),
     )
-    used = {unit: data.draw(st.integers(0, count)) for unit, count in extras.items()}
+    cap, extras = draw(st.integers(0, 100_000)), draw(some_extras(EXTRAS, 500))
+    most = worst_case(bound, input_bytes=tokens, choices=choices, output_cap=cap, extras=extras)
+    cap = cap if bound.max_output is None else min(cap, bound.max_output)
+    usage = draw(usages(tokens, choices * cap))
+    used = {unit: draw(st.just(count) | st.integers(0, count)) for unit, count in extras.items()}
     usage = msgspec.structs.replace(usage, details={**usage.details, **used})
 
-    start = data.draw(st.integers(0, int(bound.until - bound.since) - 1))
-    lasts = data.draw(st.integers(0, int(LONGEST_CALL.total_seconds()) - 1))
-    when = on + timedelta(seconds=start + lasts)
-    paid = prices.price(*whose, usage, when, data.draw(contexts(prices, whose, tier)), who)
+    lasts = int(bound.until - bound.since) - 1, int(LONGEST_CALL.total_seconds()) - 1
+    later = sum(draw(st.sampled_from([0, most]) | st.integers(0, most)) for most in lasts)
+    context = draw(st.sampled_from(contexts(prices, whose, tier)))
+    paid = prices.price(*whose, usage, on + timedelta(seconds=later), context, who)
     if not isinstance(paid, Unpriced):
         assert paid.effective <= most
+
+
+@pytest.mark.parametrize(
+    ("tier", "hour", "minute"), [(None, 0, 50), ("flex", 5, 44), ("default", 3, 50)]
+)
+def test_a_call_all_of_one_kind_stays_within_the_worst_case_for_every_model(tier, hour, minute):
+    """A charge is linear within a row, so it is largest where all tokens are of one kind."""
+    on = datetime(2026, 11, 25, hour, minute, 50, tzinfo=UTC)
+    prices = book("[]")
+    for whose in odd_models():
+        bound = prices.bound(*whose, on, service_tier=tier)
+        if isinstance(bound, Unpriced):
+            continue
+        end = datetime.fromtimestamp(bound.until, UTC) - timedelta(seconds=1)
+        span = end + LONGEST_CALL - timedelta(seconds=1) - on
+        by_hour = any(row.from_minute is not None for row in prices.rates(*whose))
+        moments = [on + span * part / 48 for part in (range(49) if by_hour else (0, 47, 48))]
+        sizes = sorted(
+            {1_000, *(step.upto + extra for step in bound.steps[:-1] for extra in (0, 1))}
+        )
+        for context, when in product(contexts(prices, whose, tier), moments):
+            for size in sizes:
+                most = worst_case(bound, input_bytes=size, output_cap=0)
+                for kind in kinds("input"):
+                    paid = prices.price(*whose, corner(*kind, size), when, context)
+                    assert paid.effective <= most, (whose, context, when, kind)
+            most = worst_case(bound, input_bytes=0, output_cap=100)
+            for kind in kinds("output"):
+                paid = prices.price(*whose, corner(*kind, 100), when, context)
+                assert paid.effective <= most, (whose, context, when, kind)
+
+
+@st.composite
+def some_extras(draw: st.DrawFn, names: tuple[str, ...], most: int) -> dict[str, int]:
+    return {unit: draw(st.integers(0, most)) for unit in names}
 
 
 def _usual(tier: str | None) -> dict[str, str]:
     return {"service_tier": tier} if tier in ("flex", "default") else {}
 
 
-@st.composite
-def contexts(draw: st.DrawFn, prices: Book, whose: tuple[str, str], tier: str | None):
+def contexts(prices: Book, whose: tuple[str, str], tier: str | None) -> list[dict[str, str]]:
     """What a live answer may say of its price, given the tier that was asked for."""
-    context = {}
-    for key, values in prices.choices(*whose).items():
-        value = draw(st.none() | st.sampled_from(sorted(values)))
-        if value is not None and value != "batch":
-            context[key] = value
-    tiers = sorted(prices.choices(*whose).get("service_tier", ()))
-    if tier == "flex" and "flex" in tiers:
-        context["service_tier"] = "flex"
-    elif tier in ("default", "priority"):
-        context["service_tier"] = draw(st.sampled_from([tier, "default"]))
-    elif tiers:
-        context["service_tier"] = draw(st.sampled_from([*tiers, "default", "standard"]))
-    return context
+    choices = {key: {None, *values} - {"batch"} for key, values in prices.choices(*whose).items()}
+    tiers = choices.get("service_tier", {None})
+    choices["service_tier"] = {
+        "flex": {"flex"} if "flex" in tiers else tiers,
+        "default": {"default", "standard", None},
+        "priority": {"priority", "default"},
+    }.get(tier or "", {*tiers, "default", "standard"})
+    told = product(*(sorted(values, key=str) for values in choices.values()))
+    return [
+        {key: value for key, value in zip(choices, values, strict=True) if value} for values in told
+    ]
 
 
 @settings(max_examples=300, deadline=None)
