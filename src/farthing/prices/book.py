@@ -37,7 +37,10 @@ class Book:
         contracts: tuple[Contract, ...] = (),
         gaps: tuple[Gap, ...] = (),
         priced_as: Mapping[str, str] = NOBODY,
+        *,
+        remembers: int = MANY,
     ) -> None:
+        self._remembers = remembers
         self._offers = Offers(source, gaps, priced_as)
         self.contracts = contracts
         self._rates: dict[Question, tuple[Rate, ...] | Unpriced] = {}
@@ -47,10 +50,18 @@ class Book:
         self._ceilings = Ceilings(self)
 
     @classmethod
-    def load(cls, workspace: Path | str, contracts_in: Path | None = None) -> Book:
+    def load(
+        cls,
+        workspace: Path | str,
+        contracts_in: Path | None = None,
+        *,
+        shipped: Source | None = None,
+        remembers: int = MANY,
+    ) -> Book:
         """The price lists with the user's own over them; a folder without a config is fine.
 
-        `contracts_in` is a file whose [[prices]] stand in for those of the workspace.
+        `contracts_in` is a file whose [[prices]] stand in for those of the workspace, `shipped`
+        what stands in for the price list that is shipped.
         """
         from farthing.prices.gaps import GAPS
 
@@ -59,7 +70,7 @@ class Book:
         contracts = own_prices.read(agreed.prices, agreed.path or Path(FILE))
         accounts = settings.providers.items()
         priced_as = {name: told.priced_as for name, told in accounts if told.priced_as}
-        return cls(_price_lists(), contracts, GAPS, priced_as)
+        return cls(_price_lists(shipped), contracts, GAPS, priced_as, remembers=remembers)
 
     def price(
         self,
@@ -137,17 +148,21 @@ class Book:
         known = self._compiled.get(question)
         if known is None:
             rates = self._rates_of(question)
-            if len(self._compiled) >= MANY:
+            if len(self._compiled) >= self._remembers:
                 self._compiled.clear()
             known = rates if isinstance(rates, Unpriced) else tuple(Charge(r) for r in rates)
             self._compiled[question] = known
         return known
 
-    def forget(self) -> None:
-        """Ask the price list again from now on: it has learned something."""
-        for memory in (self._rates, self._compiled, self._claims, self._candidates):
-            memory.clear()
-        self._ceilings.forget()
+    def forget(self, provider: str | None, model: str | None) -> None:
+        """Ask the price list again for one model: it has learned something."""
+        names = (provider, model)
+        for questions in (self._rates, self._compiled):
+            for question in [each for each in questions if each[:2] == names]:
+                del questions[question]
+        self._claims.pop(names, None)
+        self._candidates.pop(names, None)
+        self._ceilings.forget(provider, model)
 
     def contracts_for(self, provider: str | None, model: str | None) -> tuple[Contract, ...]:
         """The contracts that may price this model, first match first; who and when remain."""
@@ -157,7 +172,7 @@ class Book:
         names = (provider, model)
         known = self._candidates.get(names)
         if known is None:
-            if len(self._candidates) >= MANY:
+            if len(self._candidates) >= self._remembers:
                 self._candidates.clear()
             found = self._offers.find(provider, model)
             providers = (provider, found.provider) if found else (provider,)
@@ -171,6 +186,10 @@ class Book:
     ) -> tuple[Contract, ...]:
         """All [[prices]] entries that are meant for this model and caller, first match first."""
         return self._claims_of(provider, model).holding(who) if self.contracts else ()
+
+    def listed_as(self, provider: str | None) -> str | None:
+        """The name that price lists are asked by, for the user's own name of an account."""
+        return self._offers.listed_as(provider)
 
     def provider(self, name: str) -> str | None:
         """The price list's id for a provider, however a log spells it."""
@@ -189,7 +208,7 @@ class Book:
         names = (provider, model)
         claims = self._claims.get(names)
         if claims is None:
-            if len(self._claims) >= MANY:
+            if len(self._claims) >= self._remembers:
                 self._claims.clear()
             claims = self._claims[names] = Claims(self._covering(provider, model))
         return claims
@@ -197,7 +216,7 @@ class Book:
     def _rates_of(self, question: Question) -> tuple[Rate, ...] | Unpriced:
         known = self._rates.get(question)
         if known is None:
-            if len(self._rates) >= MANY:
+            if len(self._rates) >= self._remembers:
                 self._rates.clear()
             known = self._rates[question] = self._answer(question)
         return known
@@ -219,13 +238,14 @@ class Book:
         )
 
 
-def _price_lists() -> Source:
+def _price_lists(shipped: Source | None) -> Source:
     """What other packages bring comes before what is shipped: it was installed on purpose."""
     from farthing.prices.chain import Chain
     from farthing.prices.sources.genai_prices import SOURCE
 
+    last = shipped or SOURCE
     brought = tuple(source for source in plugins(PRICE_SOURCES) if source is not SOURCE)
-    return Chain((*brought, SOURCE)) if brought else SOURCE
+    return Chain((*brought, last)) if brought else last
 
 
 def _moment(on: date | datetime) -> datetime:

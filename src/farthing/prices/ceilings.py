@@ -18,7 +18,7 @@ from farthing.prices.offers import Unpriced
 if TYPE_CHECKING:
     from farthing.prices.book import Book
 
-MANY = 20_000  # bounds that are remembered: models and tiers come from outside
+MANY = 5_000  # bounds that are remembered: models and tiers come from outside
 # A call that began under a bound is priced before so much time has passed since.
 LONGEST_CALL = timedelta(minutes=15)
 HORIZON = timedelta(days=1)  # looked ahead for changes of price
@@ -61,8 +61,9 @@ class Ceilings:
             self._known[question] = found
         return found
 
-    def forget(self) -> None:
-        self._known.clear()
+    def forget(self, provider: str | None, model: str | None) -> None:
+        for question in [each for each in self._known if each[:2] == (provider, model)]:
+            del self._known[question]
 
     def _work_out(
         self, question: _Question, on: datetime, agreed: tuple[Contract, ...]

@@ -49,8 +49,10 @@ class Offers:
         return self._source.provider(self._priced_as.get(name, name))
 
     def find(self, provider: str | None, model: str | None) -> Found | None:
-        whose = self._priced_as.get(provider, provider) if provider else provider
-        return self._source.find(whose, model) if model else None
+        return self._source.find(self.listed_as(provider), model) if model else None
+
+    def listed_as(self, provider: str | None) -> str | None:
+        return self._priced_as.get(provider, provider) if provider else provider
 
     def choices(self, provider: str | None, model: str | None) -> Mapping[str, frozenset[str]]:
         """The context keys that change a model's price, each with the values that do."""
