@@ -16,6 +16,7 @@ Span = Literal["day", "week", "month", "total", "run"]
 SPANS: tuple[str, ...] = get_args(Span)
 
 _LIMIT = re.compile(r"\$?(\d+(?:\.\d+)?)/(\w+)")
+_FIELD = re.compile(r"[A-Za-z_][\w.\-]{0,99}")
 _NAME = re.compile(r"[A-Za-z0-9][\w.:\-]{0,99}")
 
 
@@ -41,6 +42,8 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
             raise Refused(f"{self.name!r} is no budget's name. Use letters, digits, - _ . and :")
         if self.where:
             parse(self.where)
+        if self.per is not None and not _FIELD.fullmatch(self.per):
+            raise Refused(f"{self.per!r} is no field. Name one, such as customer or key.")
         zone(self.timezone)
         return self
 

@@ -12,12 +12,14 @@ from typer._click.exceptions import ClickException  # BadParameter's family has 
 
 from farthing.cli import (
     allocate,
+    budgets,
     calls,
     compact,
     demo,
     doctor,
     export,
     imports,
+    keys,
     plugins,
     prices,
     reconcile,
@@ -54,6 +56,8 @@ app.command()(reconcile.reconcile)
 app.add_typer(export.app, name="export")
 app.add_typer(prices.app)
 app.command()(allocate.allocate)
+app.add_typer(keys.app)
+app.add_typer(budgets.app)
 app.command()(compact.compact)
 app.command()(demo.demo)
 app.command()(plugins.plugins)
