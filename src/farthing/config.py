@@ -182,7 +182,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 # A policy's tables may stand at the top of the file, too, as they do in a file of their own.
 _POLICY = """
-    cache coalesce idempotency route fallback retry health affinity limit loop hold hang_up
+    cache coalesce idempotency route fallback retry health affinity balance limit loop hold hang_up
 """.split()
 _ONE = {"gateway": Gateway, "office": Office, "telemetry": Telemetry}
 _NAMED = {"providers": Upstream, "budgets": Limit, "keys": Holder}

@@ -60,3 +60,15 @@ def parse_limit(text: str) -> tuple[Money, Span]:
         return Money.of(found[1]), found[2]  # type: ignore[return-value]  # by the check above
     except InexactNumber as error:
         raise Refused(f"{found[1]} has more than twelve decimals.") from error
+
+
+def own(key: str, hard: str | None, soft: str | None) -> dict[str, Budget]:
+    """A key's own budgets by name. They follow it through rotations, as its id stays."""
+    limits = {f"key-{key}": hard, f"key-{key}-soft": soft}
+    found = {name: parse_limit(text) for name, text in limits.items() if text is not None}
+    return {
+        name: Budget(
+            name=name, limit=limit, span=span, where=f"key={key}", hard=not name.endswith("-soft")
+        )
+        for name, (limit, span) in found.items()
+    }

@@ -18,11 +18,18 @@ if TYPE_CHECKING:
 
 @contextmanager
 def state_of(ctx: typer.Context, *, create: bool = True) -> Iterator[State]:
-    """The workspace's state, while a gateway runs as well as when none does."""
+    """The workspace's state, while a gateway runs as well as when none does.
+
+    Who only looks makes no workspace: where there is none, nothing is in force.
+    """
     from farthing.ledger.state import State
     from farthing.ledger.workspace import Workspace
 
-    state = State.open(Workspace.open(reading.folder_of(ctx), create=create).root)
+    folder = reading.folder_of(ctx)
+    if create or (folder / "workspace.json").exists():
+        state = State.open(Workspace.open(folder).root)
+    else:
+        state = State.of_nothing()
     try:
         yield state
     finally:

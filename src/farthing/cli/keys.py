@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from farthing.access.keys import Key, Rates
-    from farthing.ledger.audit import By
 
 app = typer.Typer(name="key", help="Virtual keys: who calls, and what for.", no_args_is_help=True)
 
@@ -60,6 +58,8 @@ def create(  # noqa: PLR0913  one argument per option
     """
     from farthing.access import store
     from farthing.access.keys import Key, new_id
+    from farthing.budgets.budget import own
+    from farthing.budgets.store import put
 
     by = changing.me()
     given = {"team": team, "project": project, "feature": feature, "customer": customer}
@@ -75,9 +75,11 @@ def create(  # noqa: PLR0913  one argument per option
         created_at=by.at,
         expires_at=None if expires is None else _deadline(ctx, expires, by.at),
     ).checked()
+    budgets = own(key.id, hard_budget, soft_budget)
     with changing.state_of(ctx) as state, state.changing() as change:
         token = store.add(change, key, "cli", by)
-        give_budgets(change, key.id, hard_budget, soft_budget, by)
+        for budget in budgets.values():
+            put(change, budget, "key", by)
     _print_token(key.id, token, as_json=as_json)
 
 
@@ -142,21 +144,6 @@ def revoke(ctx: typer.Context, id: Id, *, as_json: Json = False) -> None:
         reading.print_json(_shown(key, by.at))
     else:
         typer.echo(f"Key {id} is revoked.")
-
-
-def give_budgets(
-    change: sqlite3.Connection, id: str, hard: str | None, soft: str | None, by: By
-) -> None:
-    """A key's own budgets. They follow it through rotations, as its id stays."""
-    from farthing.budgets import store
-    from farthing.budgets.budget import Budget, parse_limit
-
-    for name, text in ((f"key-{id}", hard), (f"key-{id}-soft", soft)):
-        if text is not None:
-            limit, span = parse_limit(text)
-            is_hard = not name.endswith("-soft")
-            budget = Budget(name=name, limit=limit, span=span, where=f"key={id}", hard=is_hard)
-            store.put(change, budget, "key", by)
 
 
 def _deadline(ctx: typer.Context, text: str, now: datetime) -> datetime:

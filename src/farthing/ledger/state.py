@@ -97,6 +97,13 @@ class State:
             raise _mapped(error, path) from error
         return cls(connection, path)
 
+    @classmethod
+    def of_nothing(cls) -> State:
+        """What is in force where there is no workspace yet. Forgotten when it is closed."""
+        connection = sqlite3.connect(":memory:", isolation_level=None)
+        _migrate(connection, Path(FILE))
+        return cls(connection, Path(FILE))
+
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         """All rows of a query that only reads."""
         try:
