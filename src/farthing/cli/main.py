@@ -11,14 +11,20 @@ import typer
 from typer._click.exceptions import ClickException  # BadParameter's family has no public name
 
 from farthing.cli import (
+    admin,
     allocate,
+    budgets,
     calls,
     compact,
+    configuration,
     demo,
     doctor,
     export,
     imports,
+    init,
+    keys,
     plugins,
+    policies,
     prices,
     reconcile,
     report,
@@ -54,6 +60,12 @@ app.command()(reconcile.reconcile)
 app.add_typer(export.app, name="export")
 app.add_typer(prices.app)
 app.command()(allocate.allocate)
+app.add_typer(keys.app)
+app.add_typer(budgets.app)
+app.add_typer(policies.app)
+app.command()(init.init)
+app.add_typer(configuration.app)
+app.command()(admin.admin_token)
 app.command()(compact.compact)
 app.command()(demo.demo)
 app.command()(plugins.plugins)
