@@ -13,7 +13,7 @@ from msgspec import Meta, field
 from farthing.domain.errors import Refused
 from farthing.domain.money import Money
 from farthing.policy import checks, faults
-from farthing.policy.amounts import Share, Stretch, convert, minutes_of_day
+from farthing.policy.amounts import WHOLE, Share, Stretch, convert, minutes_of_day
 
 Answering = Literal["deterministic", "on", "shadow", "off"]
 Mode = Literal["on", "shadow"]
@@ -72,6 +72,11 @@ class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         checks.in_a_zone(self.timezone)
         if self.hours is not None:
             minutes_of_day(self.hours)
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """Routes that have these in common share out the same calls."""
+        return self.of, self.where, self.hours or "", self.timezone
 
 
 class Fallback(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -205,6 +210,17 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     loops: tuple[Loop, ...] = field(name="loop", default=(WATCH_ONLY,))
     hold: Hold = Hold()
     hang_up: HangUp = HangUp()
+
+    def __post_init__(self) -> None:
+        shares: dict[tuple[str, ...], int] = {}
+        for route in self.routes:
+            taken = shares.get(route.conditions, 0) + route.share
+            if taken > WHOLE:
+                raise ValueError(
+                    f'the shares of the routes from = "{route.of}" with equal conditions add up '
+                    f"to more than 1. Lower one, or tell them apart by where or hours"
+                )
+            shares[route.conditions] = taken
 
 
 DEFAULT = Policy()

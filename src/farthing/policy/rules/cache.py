@@ -21,10 +21,8 @@ SILENT: Final = {
     "openai_embeddings": ("user",),
     "anthropic": ("metadata",),
 }
-# Headers that change an answer. Others do not, or the provider would not know of them.
-TELLING: Final = frozenset(
-    (b"anthropic-version", b"anthropic-beta", b"openai-beta", b"openai-organization")
-)
+_TELLING: Final = frozenset((b"anthropic-version", b"anthropic-beta", b"openai-beta"))
+_SIMULATED: Final = b"x-sim-"  # how the simulator is told what to answer
 
 _encode = msgspec.json.Encoder(order="sorted").encode
 _decode = msgspec.json.Decoder().decode
@@ -61,6 +59,11 @@ class Caching:
         return size <= self._most_bytes
 
 
+def is_telling(header: bytes) -> bool:
+    """Whether a request's header (in lower case) changes its answer, so counts in the key."""
+    return header in _TELLING or header.startswith(_SIMULATED)
+
+
 def cache_key(
     tenant: str,
     protocol: str,
@@ -71,7 +74,7 @@ def cache_key(
     """32 bytes that two calls share exactly if any answer to one is an answer to the other.
 
     Never equal across tenants. `target` is what was asked of whom: the path with its query, and
-    the model or upstream where it is not in the body. `headers` are only the `TELLING` ones.
+    the model or upstream where it is not in the body. `headers` are only the telling ones.
     The order of a body's fields and its white space do not count; numbers as written do not
     either (`1.0` is not `1`). sha256, for tenants must not be able to make two bodies collide.
     """

@@ -1,6 +1,6 @@
 """Which answers to forget when memory is full: those that save the fewest dollars a byte.
 
-Greedy-Dual-Size-Frequency: an entry's worth is L + hits × cost / size, where L is the worth of
+Greedy-Dual-Size-Frequency: an entry's worth is L + hits * cost / size, where L is the worth of
 what was last evicted, so that what was valuable once ages. Cherkasova, “Improving WWW Proxies
 Performance with Greedy-Dual-Size-Frequency Caching Policy”, HP Laboratories HPL-98-69R1, 1998.
 """

@@ -53,7 +53,8 @@ class _Rule:
 
     def __init__(self, limit: Limit, subjects: Recent[str, _Counts] | None) -> None:
         self.limit, self.test = limit, test_of(limit.where)
-        self.subjects = subjects or Recent(MOST_SUBJECTS, busy=lambda counts: counts.running > 0)
+        fresh: Recent[str, _Counts] = Recent(MOST_SUBJECTS, busy=lambda one: one.running > 0)
+        self.subjects = fresh if subjects is None else subjects  # an empty one is falsy
 
     def counts_of(self, subject: str) -> _Counts:
         found = self.subjects.get(subject)
@@ -73,11 +74,9 @@ class Limiter:
         own: Mapping[str, Limit] = _NO_OWN,
         before: Limiter | None = None,
     ) -> None:
-        self._rules = [_Rule(limit, before and before._counted(limit)) for limit in limits]
-        self._own = {
-            key: _Rule(limit, before and before._counted_of(key, limit))
-            for key, limit in own.items()
-        }
+        known = {} if before is None else before._tables()
+        self._rules = [_Rule(limit, known.get((None, limit))) for limit in limits]
+        self._own = {key: _Rule(limit, known.get((key, limit))) for key, limit in own.items()}
 
     def admit(self, facts: Facts, now: float, tokens: int = 0, pico: int = 0) -> Admission | Over:
         """Let a call in under every limit, or under none.
@@ -123,12 +122,11 @@ class Limiter:
             found.append(own)
         return found
 
-    def _counted(self, limit: Limit) -> Recent[str, _Counts] | None:
-        return next((rule.subjects for rule in self._rules if rule.limit == limit), None)
-
-    def _counted_of(self, key: str, limit: Limit) -> Recent[str, _Counts] | None:
-        rule = self._own.get(key)
-        return rule.subjects if rule is not None and rule.limit == limit else None
+    def _tables(self) -> dict[tuple[str | None, Limit], Recent[str, _Counts]]:
+        """What is counted, by limit and the key that brought it."""
+        return {(None, rule.limit): rule.subjects for rule in self._rules} | {
+            (key, rule.limit): rule.subjects for key, rule in self._own.items()
+        }
 
 
 def _over(limit: Limit, counts: _Counts, call: Admission) -> tuple[str, float] | None:

@@ -68,8 +68,9 @@ class LoopGuard:
     """All `[[loop]]` rules. `before` is the guard of the policy before: equal rules remember."""
 
     def __init__(self, loops: Sequence[Loop], before: LoopGuard | None = None) -> None:
-        known = {} if before is None else {rule.loop: rule for rule in before._rules}
-        self._rules = [known.get(loop) or _Rule(loop) for loop in loops]
+        known: dict[Loop, _Rule] = {} if before is None else before.rules
+        self.rules = {loop: known.get(loop) or _Rule(loop) for loop in loops}
+        self._rules = tuple(self.rules.values())
         self._spending = [rule for rule in self._rules if rule.usd is not None]
 
     def observe(self, facts: Facts, now: float, digest: bytes, ask: Ask, size: int) -> Verdict:
@@ -100,7 +101,7 @@ class LoopGuard:
 _Sign = tuple[str, str, float]  # what is seen, the knob that says so, seconds to hold back
 
 
-def _sign(  # noqa: PLR0913  # a call as it is; a struct for it would cost more than the look
+def _sign(
     rule: _Rule, subject: str, now: float, digest: bytes, ask: Ask, size: int
 ) -> _Sign | None:
     loop = rule.loop
@@ -126,15 +127,14 @@ def _repeats(rule: _Rule, call: int, now: float) -> bool:
     wanted = rule.loop.same_call
     before = rule.calls.get(call)
     if before is None:
-        rule.calls.put(call, now)
+        rule.calls.put(call, float(now))
         return False
-    if isinstance(before, float):
-        before = rule.calls.put(call, array("d", (before,)))
-        assert isinstance(before, array)
-    before.append(now)
-    if len(before) > wanted:
-        del before[0]
-    return len(before) == wanted and now - before[0] <= rule.loop.within
+    times = array("d", (before,)) if isinstance(before, float) else before
+    times.append(now)
+    if len(times) > wanted:
+        del times[0]
+    rule.calls.put(call, times)
+    return len(times) == wanted and now - times[0] <= rule.loop.within
 
 
 def _first_bytes(rule: _Rule, subject: str, size: int) -> int:
