@@ -28,10 +28,10 @@ OF_A_CONNECTION = frozenset(
 def end_to_end(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
     """An answer's headers for whoever asked, names in lower case."""
     lower = [(name.lower(), value) for name, value in headers]
-    named = named_in(value for name, value in lower if name == b"connection")
+    named = {each for name, value in lower if name == b"connection" for each in named_in(value)}
     return [pair for pair in lower if pair[0] not in OF_A_CONNECTION and pair[0] not in named]
 
 
-def named_in(connection: Iterable[bytes]) -> set[bytes]:
-    """What `Connection` says of further headers that end here."""
-    return {name.strip().lower() for value in connection for name in value.split(b",")}
+def named_in(connection: bytes) -> list[bytes]:
+    """What a `Connection` says of further headers that end here."""
+    return [name.strip().lower() for name in connection.split(b",")]

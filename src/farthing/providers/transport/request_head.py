@@ -6,10 +6,6 @@ from farthing.domain.errors import Refused
 from farthing.providers.transport.hops import OF_A_CONNECTION
 from farthing.providers.transport.wire import Headers, Origin, Request
 
-_NOT_IN_A_TARGET = bytes(range(0x21)) + b"#\x7f"
-_NOT_IN_A_NAME = bytes(range(0x21)) + b'"(),/:;<=>?@[\\]{}' + bytes(range(0x7F, 0x100))
-_PORTS = {"http": 80, "https": 443}
-
 
 class Unspeakable(Refused):
     """A request that cannot be written as one: somebody smuggles, or a setting is broken."""
@@ -17,53 +13,64 @@ class Unspeakable(Refused):
     code = "bad_request"
 
 
-def head(origin: Origin, request: Request) -> bytes:
-    """Request line and headers, up to and with the empty line."""
-    lines = _lines(request)
-    body = request.body
-    if body or request.method not in _BODILESS:
-        lines += b"content-length: %d\r\n" % len(body)
-    return b"%b %b HTTP/1.1\r\nhost: %b\r\n%b\r\n" % (
-        request.method,
-        request.target,
-        host_of(origin),
-        lines,
-    )
+def head(host: bytes, request: Request) -> bytes:
+    """Request line and headers, up to and with the empty line. `host` is from `host_of`."""
+    headers = checked(request)
+    lines = [b"%b %b HTTP/1.1\r\nhost: %b" % (request.method, request.target, host)]
+    lines += [b": ".join(pair) for pair in headers]
+    if request.body or request.method not in _BODILESS:
+        lines.append(b"content-length: %d" % len(request.body))
+    written = b"\r\n".join(lines)
+    # A break inside a header makes one too many, and one look over all of them finds it.
+    breaks = len(lines)  # one between each two, one after `HTTP/1.1`
+    if written.count(b"\n") != breaks or written.count(b"\r") != breaks or b"\0" in written:
+        raise _broken()
+    return written + b"\r\n\r\n"
 
 
 def checked(request: Request) -> Headers:
-    """The headers to write, for a transport that spells them itself."""
-    _lines(request)
-    return [pair for pair in request.headers if pair[0] not in OF_A_CONNECTION]
+    """The headers that go on the wire; values are left to look at."""
+    method, target = request.method, request.target
+    if not (method.isalpha() and method.isupper()):
+        raise Unspeakable(f"{method!r} is no method; send GET or POST.")
+    if target[:1] != b"/" or len(target.translate(None, _NOT_IN_A_TARGET)) != len(target):
+        raise Unspeakable("The path holds what no path may; encode it with %.")
+    headers = [pair for pair in request.headers if pair[0] not in OF_A_CONNECTION]
+    names = [name for name, _ in headers]
+    joined = b"".join(names)
+    if b"" in names or len(joined.translate(None, _NOT_IN_A_NAME)) != len(joined):
+        raise Unspeakable("A header's name is no lower-case token; leave it out.")
+    return headers
+
+
+def checked_whole(request: Request) -> Headers:
+    """The same for a transport that spells them itself."""
+    headers = checked(request)
+    values = b"".join([value for _, value in headers])
+    if len(values.translate(None, b"\r\n\0")) != len(values):
+        raise _broken()
+    return headers
 
 
 def host_of(origin: Origin) -> bytes:
     """As `Host` says it: IPv6 in brackets, the port where it is not the scheme's own."""
-    host = f"[{origin.host}]" if ":" in origin.host else origin.host
+    host = origin.host if origin.host.isascii() else origin.host.encode("idna").decode()
+    host = f"[{host}]" if ":" in host else host
     port = "" if _PORTS.get(origin.scheme) == origin.port else f":{origin.port}"
-    return f"{host}{port}".encode("idna" if not host.isascii() else "ascii")
+    return f"{host}{port}".encode()
 
 
 _BODILESS = frozenset({b"GET", b"HEAD"})
+_PORTS = {"http": 80, "https": 443}
+# RFC 9110 §5.6.2 names tokens. Capitals are kept out so that no `Host` slips past `host`.
+_NOT_IN_A_NAME = (
+    bytes(range(0x21))
+    + b'"(),/:;<=>?@[\\]{}'
+    + bytes(range(0x41, 0x5B))
+    + bytes(range(0x7F, 0x100))
+)
+_NOT_IN_A_TARGET = bytes(range(0x21)) + b"#\x7f"
 
 
-def _lines(request: Request) -> bytes:
-    method, target = request.method, request.target
-    if not (method.isalpha() and method.isupper()):
-        raise Unspeakable(f"The method {method!r} is none; send GET or POST.")
-    if target[:1] != b"/" or target.translate(None, _NOT_IN_A_TARGET) != target:
-        raise Unspeakable(f"The path {target[:80]!r} holds what no path may; encode it with %.")
-    written = [
-        b"%b: %b\r\n" % (name, value)
-        for name, value in request.headers
-        if name not in OF_A_CONNECTION
-    ]
-    lines = b"".join(written)
-    many = len(written)
-    # A header that holds a line break makes one line too many: two counts see it in all of them.
-    if lines.count(b"\n") != many or lines.count(b"\r") != many or b"\0" in lines:
-        raise Unspeakable("A header holds a line break or a NUL; leave it out.")
-    for name, _ in request.headers:
-        if not name or name.translate(None, _NOT_IN_A_NAME) != name:
-            raise Unspeakable(f"{name[:80]!r} is no name of a header; leave it out.")
-    return lines
+def _broken() -> Unspeakable:
+    return Unspeakable("A header holds a line break or a NUL; leave it out.")

@@ -15,7 +15,7 @@ from aiohttp.tracing import Trace
 from yarl import URL
 
 from farthing.providers.transport.hops import end_to_end
-from farthing.providers.transport.request_head import Unspeakable, checked, host_of
+from farthing.providers.transport.request_head import Unspeakable, checked_whole, host_of
 from farthing.providers.transport.wire import (
     Answer,
     Headers,
@@ -40,7 +40,7 @@ class AiohttpTransport:
         self._trusted: dict[str, ssl.SSLContext] = {}
 
     async def send(self, origin: Origin, request: Request, timeouts: Timeouts) -> Answer:
-        headers = _as_text(checked(request))
+        headers = _as_text(checked_whole(request))
         body = request.body
         try:
             # aiohttp watches reads only, and only once the body is out; this bounds the rest.
