@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from farthing.budgets.budget import Budget
-from farthing.budgets.periods import period_of
+from farthing.budgets.periods import label_of, period_of
 from farthing.domain.where import All, holds, parse
 
 Facts = Mapping[str, str | None]
@@ -174,12 +174,19 @@ class Holds:
             self._changed[each.place] = each
 
     def take_changed(self) -> list[tuple[Place, Kept]]:
-        """What to write to the store; forgets sums that nobody needs in memory."""
+        """What to write to the store: each changed sum as it is now."""
         changed = [(place, (s.settled, s.blocked)) for place, s in self._changed.items()]
         self._changed.clear()
-        if len(self._sums) > MANY:
-            self._sums = {place: s for place, s in self._sums.items() if s.held}
         return changed
+
+    def forget_idle(self) -> None:
+        """Leave what nobody uses to the store, where there are too many to keep."""
+        if len(self._sums) > MANY:
+            self._sums = {
+                place: each
+                for place, each in self._sums.items()
+                if each.held or place in self._changed
+            }
 
     def put_back(self, changed: list[tuple[Place, Kept]]) -> None:
         """The store could not be written: these are still to be stored."""
@@ -214,7 +221,7 @@ class Holds:
         found = (
             first.timestamp() if first else float("-inf"),
             last.timestamp() if last else float("inf"),
-            first.isoformat() if first else "",
+            label_of(first),
         )
         self._periods[budget.span, budget.timezone] = found
         return found

@@ -8,7 +8,15 @@ from collections import defaultdict
 class Counters:
     """Incremented on the hot path, so they are dictionaries and nothing else."""
 
-    __slots__ = ("answers", "attempts", "cost_pico", "in_flight", "refusals", "saved_pico", "tokens")
+    __slots__ = (
+        "answers",
+        "attempts",
+        "cost_pico",
+        "in_flight",
+        "refusals",
+        "saved_pico",
+        "tokens",
+    )
 
     def __init__(self) -> None:
         self.answers: defaultdict[tuple[str, int], int] = defaultdict(int)  # protocol, status

@@ -13,9 +13,10 @@ from farthing.providers.transport.wire import Answer, Headers
 if TYPE_CHECKING:
     from farthing.access.keys import Key
     from farthing.budgets.holds import Hold
+    from farthing.gateway.knobs import Knobs
     from farthing.gateway.reply import Reply
     from farthing.gateway.upstreams import Target
-    from farthing.policy.policy import Policy
+    from farthing.policy.rules.limit import Admission
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -24,8 +25,17 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 class Refusing(FarthingError):
     """The caller gets no answer of a provider, but this."""
 
-    def __init__(self, status: int, code: str, message: str, *, retry: bool = False) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        retry: bool = False,
+        after: float | None = None,
+    ) -> None:
         super().__init__(message)
+        self.after = after  # seconds until trying again makes sense
         self.refusal = Refusal(status=status, code=code, message=message, retry=retry)
 
 
@@ -67,7 +77,11 @@ class Exchange:
     """A call from its first byte to its settlement. Stages fill it in from left to right."""
 
     __slots__ = (
+        "action",
+        "admission",
+        "arm",
         "ask",
+        "asked",
         "attempt",
         "attempts",
         "began",
@@ -80,12 +94,12 @@ class Exchange:
         "hung_up",
         "id",
         "key",
+        "knobs",
         "left_at",
         "path_model",
         "path_stream",
-        "policy",
-        "policy_version",
         "protocol",
+        "query",
         "read_body",
         "reply",
         "session",
@@ -93,6 +107,7 @@ class Exchange:
         "tags",
         "tap",
         "tenant",
+        "tokens",
         "trace_id",
     )
 
@@ -103,6 +118,9 @@ class Exchange:
         self.headers, self.protocol = headers, protocol
         self.path_model: str | None = None
         self.path_stream = False
+        self.action = ""  # Gemini's word after the colon
+        self.query = b""
+        self.asked = False  # whether `ask` was read
         self.read_body: Callable[[], Awaitable[bytes]]
         self.body = b""
         self.key: Key | None = None
@@ -112,17 +130,24 @@ class Exchange:
         self.session: str | None = None
         self.trace_id: str | None = None
         self.ask: Ask
-        self.policy: Policy
-        self.policy_version = ""
+        self.knobs: Knobs
+        self.admission: Admission | None = None
+        self.arm: str | None = None
         self.cache_key: bytes | None = None
         self.cache_word = b"bypass"
         self.attempts = 0
         self.attempt: Attempt | None = None
         self.reply: Reply
         self.tap: Tap | None = None
+        self.tokens = 0  # that were used, once settled
         self.cost: Money | None = None  # of the last attempt, once it is settled
         self.hung_up = False
         self.left_at = 0.0  # when the caller hung up, in loop seconds
+
+    @property
+    def attempts_sent(self) -> int:
+        """How many attempts have rows of their own."""
+        return self.attempts
 
     def header(self, name: bytes) -> bytes | None:
         """The first header of that name (in lower case)."""

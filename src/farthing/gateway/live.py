@@ -14,18 +14,20 @@ if TYPE_CHECKING:
     from farthing.access.keyring import Keyring
     from farthing.budgets.holds import Holds
     from farthing.gateway.bookkeeper import Bookkeeper
+    from farthing.gateway.knobs import Knobs
     from farthing.gateway.upstreams import Upstreams
-    from farthing.policy.policy import Policy
     from farthing.prices.book import Book
     from farthing.providers.transport.wire import Transport
 
 
 class Prices(Protocol):
-    """Prices that may have to be learned first: a model is asked for by callers, not by us."""
+    """Prices that may have to be learned first: which models there are, callers say, not we."""
 
-    def knows(self, provider: str, model: str) -> bool: ...
+    book: Book
 
-    async def learn(self, provider: str, model: str) -> None: ...
+    def knows(self, provider: str | None, model: str) -> bool: ...
+
+    async def learn(self, provider: str | None, model: str) -> bool: ...
 
 
 class Live:
@@ -35,25 +37,21 @@ class Live:
         self,
         *,
         keyring: Keyring,
-        policy: Policy,
-        policy_version: str,
+        knobs: Knobs,
         upstreams: Upstreams,
         transport: Transport,
-        book: Book,
         prices: Prices,
         holds: Holds,
         ledger: Bookkeeper,
         now: Callable[[], float],
         ids: Ids,
-        rules: tuple[tuple[All, Rule], ...] = (),
     ) -> None:
-        self.keyring = keyring
-        self.policy, self.policy_version = policy, policy_version
+        self.keyring, self.knobs = keyring, knobs
         self.upstreams, self.transport = upstreams, transport
-        self.book, self.prices = book, prices
+        self.prices, self.book = prices, prices.book
         self.holds, self.ledger = holds, ledger
         self.now, self.ids = now, ids
-        self.rules = rules
+        self.rules: tuple[tuple[All, Rule], ...] = ()
         self.counters = Counters()
         self.state_lost: str | None = None  # why hard budgets cannot be vouched for
         self.draining = False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 from farthing.gateway.exchange import Exchange, Send
 from farthing.providers.protocol import Refusal
 from farthing.providers.transport.wire import Headers
@@ -41,11 +43,13 @@ class Reply:
         if not x.hung_up:
             await self._send({"type": "http.response.body", "body": chunk, "more_body": not last})
 
-    async def refuse(self, refusal: Refusal) -> None:
+    async def refuse(self, refusal: Refusal, after: float | None = None) -> None:
         """An error in the shape that the caller's protocol has for it."""
         body = self._x.protocol.refusal(refusal)
         headers = [_JSON, (b"content-length", b"%d" % len(body))]
         if not refusal.retry:
             headers.append(_NO_RETRY)
+        if after is not None:
+            headers.append((b"retry-after", b"%d" % max(1, ceil(after))))
         await self.start(refusal.status, headers)
         await self.chunk(body, last=True)

@@ -44,7 +44,7 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
     timeouts: Timeouts
 
     def path(self, protocol: str, model: str, *, stream: bool) -> bytes:
-        return joined(self.base_path, self.kind.target(protocol, model, stream))
+        return joined(self.base_path, self.kind.target(protocol, model, stream=stream))
 
     def serves(self, model: str) -> bool:
         return any(fnmatchcase(model, glob) for glob in self.models)
@@ -62,10 +62,10 @@ class Upstreams:
 
     def __init__(self, upstreams: tuple[Upstream, ...]) -> None:
         self.all = {each.name: each for each in upstreams}
-        self._known: dict[tuple[str, str], tuple[Target, ...]] = {}
+        self._known: dict[tuple[str, str], tuple[str, ...]] = {}
 
-    def serving(self, protocol: str, model: str) -> tuple[Target, ...]:
-        """Who can take this model in this protocol; `provider/model` names one of them.
+    def serving(self, protocol: str, model: str) -> tuple[str, ...]:
+        """The names of those that take this model in this protocol.
 
         First those that list the model, else those that list none and whose family it is, else
         any that lists none.
@@ -77,24 +77,25 @@ class Upstreams:
             known = self._known[protocol, model] = tuple(self._find(protocol, model))
         return known
 
+    def takes(self, name: str, protocol: str, model: str) -> bool:
+        """Whether one provider, asked by name, can be sent this model in this protocol."""
+        upstream = self.all.get(name)
+        if upstream is None or protocol not in upstream.kind.speaks:
+            return False
+        return not upstream.models or upstream.serves(model)
+
     def models(self) -> list[str]:
         """The models that are listed by name."""
         listed = (model for each in self.all.values() for model in each.models)
         return sorted({model for model in listed if not set("*?[") & set(model)})
 
-    def _find(self, protocol: str, model: str) -> list[Target]:
+    def _find(self, protocol: str, model: str) -> list[str]:
         speaking = [each for each in self.all.values() if protocol in each.kind.speaks]
-        listing = [each for each in speaking if each.serves(model)]
-        if listing:
-            return [Target(each, model) for each in listing]
-        name, slash, rest = model.partition("/")
-        if slash and (named := self.all.get(name)) is not None and named in speaking:
-            if not named.models or named.serves(rest):
-                return [Target(named, rest)]
-            return []
+        if listing := [each.name for each in speaking if each.serves(model)]:
+            return listing
         anything = [each for each in speaking if not each.models]
-        family = [each for each in anything if _is_of(model, each.kind.name)]
-        return [Target(each, model) for each in family or anything]
+        family = [each.name for each in anything if _is_of(model, each.kind.name)]
+        return family or [each.name for each in anything]
 
 
 def upstreams_of(
@@ -166,7 +167,7 @@ def _apart(name: str, told: Configured, kind: Kind, settings: Settings) -> str |
         other
         for label, other in settings.providers.items()
         if label != name and other.kind in KINDS
-        if (other.priced_as or KINDS[other.kind].priced_as or label) == mine
+        if (other.priced_as or KINDS[other.kind or ""].priced_as or label) == mine
     ]
     return name if others else None
 

@@ -73,7 +73,12 @@ class Hold:
             attempt.hold_amount = Money.ZERO
             return None
         bound = self._live.book.bound(
-            upstream.provider, attempt.target.model, _moment(x), _who(x), ask.service_tier, ask.context
+            upstream.provider,
+            attempt.target.model,
+            _moment(x),
+            _who(x),
+            ask.service_tier,
+            ask.context,
         )
         most = self._most(x, bound, ask.output_cap)
         if not hard:
@@ -126,7 +131,7 @@ class Hold:
         return min(usual, most) if isinstance(most, Money) else usual
 
     def _unpriced(self, x: Exchange, attempt: Attempt, sums: tuple[Sum, ...]) -> Held | None:
-        rule = x.policy.hold
+        rule = x.knobs.policy.hold
         name = self._tight(sums)
         if rule.unpriced == "block" or (rule.unpriced == "ceiling" and rule.ceiling_usd is None):
             raise Refusing(
@@ -151,7 +156,7 @@ class Hold:
     ) -> Held:
         """Take it; else wait for others to settle; else clamp the output; else refuse."""
         bound, most = price
-        holds, rule = self._live.holds, x.policy.hold
+        holds, rule = self._live.holds, x.knobs.policy.hold
         until = asyncio.get_running_loop().time() + rule.wait_seconds
         while True:
             if held := holds.try_take(sums, most.pico):
@@ -211,12 +216,14 @@ class Hold:
                 f"Budget {name!r} cannot cover this call: ${Money(max(tight.free, 0))} of "
                 f"${Money(tight.limit)} a {tight.budget.span} is left and not held by other calls."
             )
-        return Refusing(429, "budget_exhausted", f"{text} Raise it with `farthing budget raise {name}`.")
+        return Refusing(
+            429, "budget_exhausted", f"{text} Raise it with `farthing budget raise {name}`."
+        )
 
 
 def _floor(x: Exchange) -> int:
     """The smallest cap that the output may be clamped to."""
-    floor = max(x.policy.hold.min_output_tokens, x.ask.output_floor)
+    floor = max(x.knobs.policy.hold.min_output_tokens, x.ask.output_floor)
     return floor if x.ask.output_cap is None else min(floor, x.ask.output_cap)
 
 

@@ -93,7 +93,7 @@ class Metering:
         """Whether an answer that nobody waits for is read no further."""
         if x.tap is not None and x.tap.wanted():
             return False
-        rule = x.policy.hang_up
+        rule = x.knobs.policy.hang_up
         over = read > rule.drain_kb << 10 or self._time() > x.left_at + rule.drain_seconds
         if over:
             attempt.flags.add("hung_up")
@@ -116,4 +116,6 @@ class Metering:
 
 
 def _is_stream(answer: Answer) -> bool:
-    return any(name == b"content-type" and value.startswith(_EVENTS) for name, value in answer.headers)
+    return any(
+        name == b"content-type" and value.startswith(_EVENTS) for name, value in answer.headers
+    )

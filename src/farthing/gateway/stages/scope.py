@@ -31,7 +31,7 @@ class Scope:
             x.ask = x.protocol.read(x.body, x.path_model, stream=x.path_stream)
         except BadInput as error:
             raise Refusing(400, "bad_request", str(error)) from error
-        x.policy, x.policy_version = self._live.policy, self._live.policy_version
+        x.knobs, x.asked = self._live.knobs, True
         if not key.allows(x.ask.model):
             raise Refusing(
                 403, "model_not_allowed",
@@ -74,7 +74,9 @@ def _label(x: Exchange, name: str, value: str) -> None:
         return
     if len(value) > _LONGEST or not value.isprintable():
         raise Refusing(
-            400, "bad_request", f"The label {name[:80]!r} is not 1 to {_LONGEST} printable characters."
+            400,
+            "bad_request",
+            f"The label {name[:80]!r} is not 1 to {_LONGEST} printable characters.",
         )
     if name in _SESSION:
         x.session = x.session or value

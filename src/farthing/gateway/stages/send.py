@@ -6,7 +6,7 @@ from farthing.gateway.exchange import Attempt, Exchange
 from farthing.gateway.live import Live
 from farthing.gateway.pipeline import Rest
 from farthing.gateway.stages.settle import Settle
-from farthing.policy.policy import Retry
+from farthing.policy.rules.retry import Failure
 from farthing.providers.kinds import passed
 from farthing.providers.protocol import Change, Refusal
 from farthing.providers.transport.wire import Answer, Headers, Lost, NotSent, Request, TimedOut
@@ -22,7 +22,7 @@ _THEIRS = frozenset(
 )  # fmt: skip
 
 
-class Failed(Exception):  # noqa: N818  it is not an error of ours
+class Failed(Exception):
     """An attempt ended before the caller got a byte: another may be tried."""
 
     def __init__(self, refusal: Refusal, *, lost: bool = False) -> None:
@@ -30,10 +30,21 @@ class Failed(Exception):  # noqa: N818  it is not an error of ours
         self.refusal, self.lost = refusal, lost
         self.native: tuple[int, Headers, bytes] | None = None
 
-    def may_retry(self, policy: Retry) -> bool:
+    @property
+    def kind(self) -> Failure:
+        """The failure as `policy.rules.retry` names it."""
         if self.native is not None:
-            return self.native[0] in policy.on
-        return policy.lost or not self.lost
+            return self.native[0]
+        return "lost" if self.lost else "not_sent"
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds that the provider asks to wait (RFC 9110 §10.2.3); dates are not read."""
+        headers = self.native[1] if self.native is not None else []
+        for name, value in headers:
+            if name == b"retry-after" and value.isdigit():
+                return float(value)
+        return None
 
     async def answer(self, x: Exchange) -> None:
         """What the caller gets when nothing else is tried: the provider's own words, if any."""

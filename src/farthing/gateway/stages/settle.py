@@ -84,7 +84,11 @@ class Settle:
             upstream.provider, attempt.target.model, done.usage, when, context, who
         )
         if isinstance(price, Priced):
-            done.list, done.contracted, done.effective = price.list, price.contracted, price.effective
+            done.list, done.contracted, done.effective = (
+                price.list,
+                price.contracted,
+                price.effective,
+            )
             done.price_ids = price.price_ids
             done.flags.update(price.flags)
             self._live.ledger.used(price.price_ids)
@@ -117,6 +121,7 @@ class Settle:
             if not self._live.holds.settle(hold, charged.pico if charged else 0):
                 done.flags.add("over_bound")
         x.cost = cost
+        x.tokens += done.usage.input_tokens + done.usage.output_tokens
         ended = asyncio.get_running_loop().time()
         self._live.ledger.settle(settled_row(x, attempt, done, ended))
         counters, provider = self._live.counters, attempt.target.upstream.name
