@@ -29,8 +29,8 @@ class Breakable(HttpToolsProtocol):
     """uvicorn's protocol, letting the app at the connection so that it can break it."""
 
     def on_message_begin(self) -> None:
-        super().on_message_begin()  # type: ignore[no-untyped-call]
-        self.scope["extensions"] = {_CONNECTION: self.transport}
+        super().on_message_begin()
+        self.scope["extensions"] = {_CONNECTION: self.transport}  # type: ignore[dict-item]
 
 
 class App:

@@ -47,6 +47,7 @@ class Asked(msgspec.Struct, kw_only=True):
     schema: Any = None  # what the text must be
     blocks: Sequence[Block] | None = None  # where the caller marks what is cached; None: by itself
     lifetime: float = SHORT  # of what is cached by itself
+    writes_billed: bool = True  # Gemini bills only what is read
     before: str | None = None  # the stored response that this one goes on from
     usage_wanted: bool = True  # at the end of a stream
     echoed: Mapping[str, Any] = {}  # what the answer repeats of the request

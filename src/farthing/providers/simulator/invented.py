@@ -99,7 +99,8 @@ class _Maker:
             if not isinstance(where, str):
                 break
             schema = _merged(self._at(where), schema, "$ref")
-        for part in schema.get("allOf") or ():
+        parts = schema.get("allOf")
+        for part in parts if isinstance(parts, list) else ():
             if isinstance(part, Mapping):
                 schema = _merged(schema, self._resolved(part) if "$ref" in part else part, "allOf")
         return schema
@@ -142,7 +143,7 @@ def _number(schema: Schema, kind: str) -> int | float:
     above, below = _limit(schema, "exclusiveMinimum"), _limit(schema, "exclusiveMaximum")
     edges = [edge for edge in (low, above, high, below) if edge is not None]
     step = _limit(schema, "multipleOf") or (1 if kind == "integer" else 0)
-    near = [1, *edges, sum(edges) / max(len(edges), 1)]
+    near = [1, *edges, sum(edges) / max(len(edges), 1), *(e + n for e in edges for n in (1, -1))]
     if step:
         near = [math.floor(value / step + n) * step for value in near for n in (0, 1, -1)]
     fits = (

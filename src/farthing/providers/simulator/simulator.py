@@ -109,9 +109,10 @@ class Simulator:
         return script
 
     def _cached(self, asked: Asked, account: bytes, now: float) -> Cached:
-        if asked.blocks is None:
-            return self._cache.of_prefix(account, asked.prompt, asked.lifetime, now)
-        return self._cache.of_blocks(account, asked.blocks, now)
+        if asked.blocks is not None:
+            return self._cache.of_blocks(account, asked.blocks, now)
+        cached = self._cache.of_prefix(account, asked.prompt, asked.lifetime, now)
+        return cached if asked.writes_billed else Cached(cached.read)
 
     def _earlier(self, asked: Asked) -> int:
         """Tokens of the stored response that a request goes on from."""

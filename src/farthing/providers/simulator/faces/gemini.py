@@ -118,6 +118,7 @@ class Gemini:
             thoughts_shown=bool(thinking.include_thoughts) and effort > 0,
             tool=_tool(told, contents) if told.tools else None,
             schema=_schema(made),
+            writes_billed=False,
             echoed={"sse": "alt=sse" in called.query},
         )
 

@@ -215,9 +215,10 @@ def _blocks(told: _Request) -> list[Block]:
 
 
 def _marked(told: msgspec.Raw) -> Iterator[Block]:
-    if told[:1] != b"[":
-        if told:
-            yield Block(bytes(told))
+    text = bytes(told)
+    if text[:1] != b"[":
+        if text:
+            yield Block(text)
         return
     for fields in decode(told, _RAW_BLOCKS):
         mark = decode(fields.pop("cache_control", b"null"), _MARK, "cache_control")
