@@ -47,7 +47,7 @@ class _Maker:
             return options[0]
         for word in ("anyOf", "oneOf"):
             if isinstance(ways := schema.get(word), list) and ways:
-                return self.make(_merged(schema, self._plainest(ways), word), depth + 1)
+                return self.make(_merged(_without(schema, word), self._plainest(ways)), depth + 1)
         return self._typed(schema, _type(schema), depth)
 
     def _typed(self, schema: Schema, kind: str, depth: int) -> Any:
@@ -98,11 +98,12 @@ class _Maker:
             where = schema.get("$ref")
             if not isinstance(where, str):
                 break
-            schema = _merged(self._at(where), schema, "$ref")
+            schema = _merged(self._at(where), _without(schema, "$ref"))
         parts = schema.get("allOf")
         for part in parts if isinstance(parts, list) else ():
             if isinstance(part, Mapping):
-                schema = _merged(schema, self._resolved(part) if "$ref" in part else part, "allOf")
+                more = self._resolved(part) if "$ref" in part else part
+                schema = _merged(_without(schema, "allOf"), more)
         return schema
 
     def _at(self, where: str) -> Schema:
@@ -114,9 +115,12 @@ class _Maker:
         return found if isinstance(found, Mapping) else {}
 
 
-def _merged(outer: Schema, inner: Schema, without: str) -> Schema:
+def _without(schema: Schema, word: str) -> Schema:
+    return {key: value for key, value in schema.items() if key != word}
+
+
+def _merged(outer: Schema, inner: Schema) -> Schema:
     both = {**outer, **inner}
-    both.pop(without, None)
     for word in ("properties", "required"):
         mine, theirs = outer.get(word), inner.get(word)
         if isinstance(mine, Mapping) and isinstance(theirs, Mapping):
