@@ -16,6 +16,7 @@ ABSENT = msgspec.Raw(b"")
 MOST_TOKENS = 10**9  # more than any model has; a larger count is a mistake
 LONGEST_NAME = 512
 
+_NOTHING = frozenset({b"", b"null", b"[]"})
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _SCALAR = re.compile(rb'\s*:\s*("[^"\\]*"|[-+.0-9eE]+|true|false|null)')
 # An escape that hides a letter, a digit or _: no serializer writes it, and a search for a
@@ -41,6 +42,11 @@ def decoded(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadInput("the body", f"it is no JSON: {error}", "Send one JSON object.") from None
     return found
+
+
+def given(field: msgspec.Raw) -> bool:
+    """Whether something was said there: neither absent, nor null, nor an empty list."""
+    return bytes(field) not in _NOTHING
 
 
 def model_name(model: str) -> str:

@@ -24,6 +24,7 @@ _UNREADABLE = (
     UnicodeDecodeError,
     ArithmeticError,
 )
+_ANYTHING = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _SPACE = b" \t\r\n\xef\xbb\xbf"
 
 
@@ -46,6 +47,45 @@ class Teller(Protocol):
     def reading(self) -> Reading | None:
         """What was told of usage. Raises as `event` does."""
         ...
+
+
+class WholeTeller:
+    """An answer that never streams."""
+
+    def __init__(self, read: Callable[[bytes], Reading | None]) -> None:
+        self.done = self.final = self.failed = False
+        self.text = 0
+        self._read = read
+        self._reading: Reading | None = None
+        self._lie: BadInput | None = None
+
+    def event(self, data: bytes) -> bool:
+        del data
+        raise BadInput("the answer", "it streams", "Only whole answers are known here.")
+
+    def whole(self, body: bytes) -> None:
+        try:
+            self._reading = self._read(body)
+        except BadInput as lie:
+            self._lie = lie
+        self.done = True
+
+    def reading(self) -> Reading | None:
+        if self._lie is not None:
+            raise self._lie
+        return self._reading
+
+
+def no_reading(body: bytes) -> Reading | None:
+    """For answers that cost nothing. Raises where it is no JSON object."""
+    _ANYTHING.decode(body)
+    return None
+
+
+def no_ending(refusal: Refusal) -> bytes:
+    """For answers that are whole: half of one cannot be mended."""
+    del refusal
+    return b""
 
 
 class AnswerMeter:
