@@ -65,7 +65,7 @@ usages = st.builds(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(
     st.sampled_from(MODELS) | st.sampled_from(SPELLINGS),
     contexts,
