@@ -124,6 +124,12 @@ class Book:
         answer = self._rates_of(question)
         return () if isinstance(answer, Unpriced) else answer
 
+    def rate(self, price_id: str) -> Rate | None:
+        """The rate behind a price that this book gave; slow, so once for each is enough."""
+        charged = (each for each in self._compiled.values() if not isinstance(each, Unpriced))
+        rates = (charge.rate for charges in charged for charge in charges)
+        return next((rate for rate in rates if rate.price_id == price_id), None)
+
     def offer(
         self,
         provider: str | None,

@@ -148,7 +148,7 @@ MOMENTS = st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 31)) | st.sample
 )
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_no_usage_within_the_bounds_costs_more_than_the_worst_case(data):
     draw = data.draw
