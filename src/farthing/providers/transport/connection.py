@@ -174,7 +174,7 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         name = name.lower()
         if name not in OF_A_CONNECTION:
-            self._headers.append((name, value.rstrip(b" \t")))
+            self._headers.append((name, value.rstrip()))
         elif name == b"content-length":
             self._framed = True
         elif name == b"transfer-encoding":

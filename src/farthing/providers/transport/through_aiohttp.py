@@ -15,7 +15,7 @@ from aiohttp.tracing import Trace
 from yarl import URL
 
 from farthing.providers.transport.hops import end_to_end
-from farthing.providers.transport.request_head import Unspeakable, checked_whole, host_of
+from farthing.providers.transport.request_head import Heads, Unspeakable
 from farthing.providers.transport.wire import (
     Answer,
     Headers,
@@ -40,14 +40,16 @@ class AiohttpTransport:
         self._trusted: dict[str, ssl.SSLContext] = {}
 
     async def send(self, origin: Origin, request: Request, timeouts: Timeouts) -> Answer:
-        headers = _as_text(checked_whole(request))
+        heads = Heads(origin)
+        heads.write(request)  # refuses what aiohttp might not
+        headers = _as_text(heads.checked(request))
         body = request.body
         try:
             # aiohttp watches reads only, and only once the body is out; this bounds the rest.
             async with asyncio.timeout(timeouts.connect + timeouts.first):
                 answer = await self._opened().request(
                     request.method.decode(),
-                    _url(origin, request),
+                    _url(origin, heads.host, request),
                     headers=headers,
                     data=(io.BytesIO(body) if len(body) > SLICED_FROM else body) or None,
                     proxy=origin.proxy,
@@ -142,8 +144,8 @@ def _as_text(headers: Headers) -> list[tuple[str, str]]:
         raise Unspeakable("A header is not UTF-8; leave it out or encode it.") from error
 
 
-def _url(origin: Origin, request: Request) -> URL:
-    where = f"{origin.scheme}://{host_of(origin).decode()}"
+def _url(origin: Origin, host: bytes, request: Request) -> URL:
+    where = f"{origin.scheme}://{host.decode()}"
     return URL(where + request.target.decode("latin-1"), encoded=True)
 
 
