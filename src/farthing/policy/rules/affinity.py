@@ -40,7 +40,8 @@ class Affinity:
 
     def order(self, pool: Sequence[Target], point: int, now: float) -> list[Target]:
         """The targets of one model, from the best place for this point on."""
-        ranked = sorted(pool, key=lambda target: self._distance(point, target.provider))
+        distances = [self._distance(point, provider) for provider, _ in pool]
+        ranked = [target for _, target in sorted(zip(distances, pool, strict=True))]
         if not self._on or not len(self._last):
             return ranked
         last = self._last.get((point, ranked[0].model))
@@ -58,9 +59,12 @@ class Affinity:
         if salt is None:
             salt = int.from_bytes(sha256(provider.encode()).digest()[:8], "big")
             self._salts[provider] = salt
+        number = _mixed(point ^ salt)
+        if not self._weights:
+            return number
         weight = self._weights.get(provider, 1)
         # In (0, 1): the logarithm of 0 is none. A weight of 0 is the last resort.
-        return -log(((_mixed(point ^ salt) >> 11) + 0.5) / (1 << 53)) / weight if weight else inf
+        return -log(((number >> 11) + 0.5) / (1 << 53)) / weight if weight else inf
 
 
 def _mixed(number: int) -> int:

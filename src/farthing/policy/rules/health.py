@@ -52,7 +52,7 @@ class Health:
         return state is not None and state.out_until > now
 
     def order(self, targets: Sequence[Target], now: float) -> list[Target]:
-        """The same targets: sound ones first, slow ones behind them, those that are out last.
+        """The targets of one model: sound ones first, slow ones behind them, then those out.
 
         None is left out: where all are out, trying beats refusing.
         """
@@ -60,6 +60,12 @@ class Health:
             return list(targets)
         limit = self._too_slow(targets)
         return sorted(targets, key=lambda target: self._rank(target, now, limit))
+
+    def out_last(self, targets: Sequence[Target], now: float) -> list[Target]:
+        """Targets of any models: a slower model is no slow target, but one that is out waits."""
+        if not len(self._states):
+            return list(targets)
+        return sorted(targets, key=lambda target: self.is_out(target, now))
 
     def _rank(self, target: Target, now: float, too_slow: float) -> int:
         state = self._states.get(target)

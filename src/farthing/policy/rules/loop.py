@@ -44,10 +44,11 @@ class _Session:
 class _Rule:
     """One `[[loop]]`, and what it remembers."""
 
-    __slots__ = ("calls", "loop", "sessions", "test", "usd")
+    __slots__ = ("calls", "loop", "per", "sessions", "test", "usd")
 
     def __init__(self, loop: Loop) -> None:
         self.loop, self.test = loop, test_of(loop.where)
+        self.per = loop.per.removeprefix("tags.")
         self.usd = None if loop.usd_per_minute is None else loop.usd_per_minute.pico
         # Times of the last `same_call` equal calls, by hash of session and call; a single time,
         # as most are, without an array around it.
@@ -57,7 +58,7 @@ class _Rule:
     def subject(self, facts: Facts) -> str | None:
         if self.test is not None and not self.test(facts):
             return None
-        return facts.get(self.loop.per.removeprefix("tags.")) or None
+        return facts.get(self.per) or None
 
     def session(self, subject: str) -> _Session:
         found = self.sessions.get(subject)
@@ -69,7 +70,7 @@ class LoopGuard:
 
     def __init__(self, loops: Sequence[Loop], before: LoopGuard | None = None) -> None:
         known: dict[Loop, _Rule] = {} if before is None else before.rules
-        self.rules = {loop: known.get(loop) or _Rule(loop) for loop in loops}
+        self.rules: dict[Loop, _Rule] = {loop: known.get(loop) or _Rule(loop) for loop in loops}
         self._rules = tuple(self.rules.values())
         self._spending = [rule for rule in self._rules if rule.usd is not None]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
+from typing import NamedTuple
 
 import msgspec
 
@@ -14,8 +15,10 @@ from farthing.policy.policy import Policy, Route
 from farthing.policy.rules.affinity import Affinity
 from farthing.policy.rules.health import Health
 from farthing.policy.rules.match import Facts, Glob, glob_of, test_of
+from farthing.policy.rules.recent import Recent
 from farthing.policy.rules.target import Target
 
+MOST_NAMES = 2_000  # of models, for callers may make them up
 Serving = Callable[[str], Sequence[str]]  # the providers that serve a model, in the file's order
 
 
@@ -34,6 +37,18 @@ class Choice(msgspec.Struct, frozen=True, gc=False):
     point: int = 0  # for `Affinity.went`
 
 
+class _Move(NamedTuple):
+    """What the routes say of a call. No model: the one it asked for."""
+
+    model: str | None
+    rule: int | None
+    arm: str | None
+    shadow: tuple[tuple[int, str], ...]
+
+
+_STAYS = _Move(None, None, None, ())
+
+
 class Router:
     """The routes, fallbacks and balance of a policy, made ready for the providers there are."""
 
@@ -43,6 +58,11 @@ class Router:
         self._providers = frozenset(providers)
         self._serving = serving
         self._spread = policy.balance.mode == "spread"
+        self._pools: Recent[str, tuple[Target, ...]] = Recent(MOST_NAMES)
+        # Most workspaces have no rule, and one provider a model: nothing to choose.
+        self._plain: Recent[str, Choice] | None = None
+        if not self._groups and not self._fallbacks:
+            self._plain = Recent(MOST_NAMES)
 
     def choose(
         self,
@@ -59,42 +79,51 @@ class Router:
         in seconds since 1970.
         """
         asked = facts.get("model") or ""
-        rule: int | None = None
+        if self._plain is not None and (plain := self._plain.get(asked)) is not None:
+            return plain
+        moved = self._moved(asked, facts, unit, now) if self._groups else _STAYS
+        point = affinity.point(prefix, unit)
+        targets = self._pool(moved.model or asked, point, now, affinity)
+        if len(targets) > 1:
+            targets = health.order(targets, now)
+        elif self._plain is not None:
+            return self._plain.put(asked, Choice(tuple(targets)))
+        if self._fallbacks:
+            stand_ins = self._stand_ins(asked, moved.model or asked, point, now, affinity)
+            targets = health.out_last(list(dict.fromkeys([*targets, *stand_ins])), now)
+        return Choice(tuple(targets), moved.rule, moved.arm, moved.shadow, point)
+
+    def _moved(self, asked: str, facts: Facts, unit: str, now: float) -> _Move:
         arm: str | None = None
-        shadow: list[tuple[int, str]] = []
-        model = asked
+        shadow: tuple[tuple[int, str], ...] = ()
         for group in self._groups:
             if not group.concerns(asked, facts, now):
                 continue
             drawn = group.drawn(unit)
-            if drawn is not None and drawn.is_shadow:
-                shadow.append((drawn.number, drawn.to))
-            elif drawn is not None:
-                rule, model = drawn.number, drawn.to
-                arm = f"to {model}" if group.is_split else arm
-                break
-            elif group.is_split:
+            if drawn is None:
                 arm = arm or "stay"
-        point = affinity.point(prefix, unit)
-        targets = self._pool(model, point, now, affinity)
-        if len(targets) > 1:
-            targets = health.order(targets, now)
-        if self._fallbacks:
-            stand_ins = self._stand_ins(asked, model, point, now, affinity)
-            targets = health.order(list(dict.fromkeys([*targets, *stand_ins])), now)
-        return Choice(tuple(targets), rule, arm, tuple(shadow), point)
+            elif drawn.is_shadow:
+                shadow = (*shadow, (drawn.number, drawn.to))
+            else:
+                arm = f"to {drawn.to}" if group.is_split else arm
+                return _Move(drawn.to, drawn.number, arm, shadow)
+        return _Move(None, None, arm, shadow)
 
-    def _pool(self, name: str, point: int, now: float, affinity: Affinity) -> list[Target]:
-        """The targets that `model` or `provider/model` means."""
-        if "/" in name:
-            provider, _, model = name.partition("/")
-            # Models have slashes too: only a provider's name makes the first part one.
-            if provider in self._providers:
-                return [Target(provider, model)]
-        pool = [Target(provider, name) for provider in self._serving(name)]
+    def _pool(self, name: str, point: int, now: float, affinity: Affinity) -> Sequence[Target]:
+        pool = self._pools.get(name)
+        if pool is None:
+            pool = self._pools.put(name, self._meant(name))
         if len(pool) < 2 or not self._spread:  # noqa: PLR2004  # one is no choice
             return pool
         return affinity.order(pool, point, now)
+
+    def _meant(self, name: str) -> tuple[Target, ...]:
+        """The targets that `model` or `provider/model` means, in the file's order."""
+        provider, slash, model = name.partition("/")
+        # Models have slashes too: only a provider's name makes the first part one.
+        if slash and provider in self._providers:
+            return (Target(provider, model),)
+        return tuple(Target(provider, name) for provider in self._serving(name))
 
     def _stand_ins(
         self, asked: str, model: str, point: int, now: float, affinity: Affinity
@@ -131,7 +160,7 @@ class _Group:
         self._glob: Glob = glob_of(first.of)
         self._test = test_of(first.where)
         self._hours = None if first.hours is None else _Hours(first.hours, first.timezone)
-        self._salt = sha256("\n".join(("farthing-share", first.of, first.where, "")).encode())
+        self._salt = sha256("\n".join(("farthing-share", *first.conditions, "")).encode())
         self._drawn: list[_Drawn] = []
         end = 0
         for number, route in routes:
