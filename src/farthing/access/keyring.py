@@ -35,7 +35,7 @@ class Keyring:
     def __len__(self) -> int:
         return len(self._known)
 
-    def keys(self) -> Iterator[Key]:
+    def all(self) -> Iterator[Key]:
         return (key for key, _, _ in self._known.values())
 
     def identify(self, token: str, now: float) -> Key:

@@ -77,7 +77,6 @@ class Exchange:
     """A call from its first byte to its settlement. Stages fill it in from left to right."""
 
     __slots__ = (
-        "action",
         "admission",
         "arm",
         "ask",
@@ -99,7 +98,6 @@ class Exchange:
         "path_model",
         "path_stream",
         "protocol",
-        "query",
         "read_body",
         "reply",
         "session",
@@ -118,8 +116,6 @@ class Exchange:
         self.headers, self.protocol = headers, protocol
         self.path_model: str | None = None
         self.path_stream = False
-        self.action = ""  # Gemini's word after the colon
-        self.query = b""
         self.asked = False  # whether `ask` was read
         self.read_body: Callable[[], Awaitable[bytes]]
         self.body = b""

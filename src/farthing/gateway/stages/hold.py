@@ -137,7 +137,7 @@ class Hold:
             raise Refusing(
                 400, "unpriced_model",
                 f"Nobody knows the price of {attempt.target.model!r}, so the hard budget {name!r} "
-                "cannot vouch for it. Add a [[prices]] entry, or set [hold] unpriced in the policy.",
+                "cannot vouch for it. Add a [[prices]] entry, or set unpriced in [hold].",
             )  # fmt: skip
         attempt.flags.add("unpriced")
         amount = rule.ceiling_usd if rule.unpriced == "ceiling" else Money.ZERO
