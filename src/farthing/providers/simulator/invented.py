@@ -9,6 +9,7 @@ from typing import Any
 Schema = Mapping[str, Any]
 _DEEPEST = 12  # a schema that refers to itself ends here
 _MOST_ITEMS = 16
+_MOST_VALUES = 2_000  # in all: one that refers to itself often grows fast
 _SAID = "simulated"
 _FORMATS = {
     "date": "2026-01-01",
@@ -36,10 +37,14 @@ def value_of(schema: object) -> Any:
 class _Maker:
     def __init__(self, root: object) -> None:
         self._root = root
+        self._made = 0
 
     def make(self, schema: object, depth: int) -> Any:
-        if not isinstance(schema, Mapping) or depth > _DEEPEST:
-            return None if depth > _DEEPEST else _SAID
+        self._made += 1
+        if depth > _DEEPEST or self._made > _MOST_VALUES:
+            return None
+        if not isinstance(schema, Mapping):
+            return _SAID
         schema = self._resolved(schema)
         if "const" in schema:
             return schema["const"]

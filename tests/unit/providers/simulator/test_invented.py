@@ -127,3 +127,9 @@ def test_geminis_capitals_are_read():
 
 def test_an_optional_value_is_there():
     assert value_of({"anyOf": [{"type": "null"}, {"type": "integer"}]}) == 1
+
+
+def test_a_schema_that_grows_without_end_is_bounded():
+    names = [f"p{n}" for n in range(20)]
+    bush = {"type": "object", "properties": {name: {"$ref": "#"} for name in names}}
+    assert value_of(bush)["p0"]

@@ -7,7 +7,11 @@ from hypothesis import strategies as st
 from farthing.domain.usage import BUCKETS
 from farthing.providers.simulator.words import LABEL
 from tests.unit.providers.simulator.asking import (
+    CHAT,
+    MESSAGES,
     TALKS,
+    body_of,
+    post,
     question,
     reading,
     simulator,
@@ -83,8 +87,6 @@ def test_the_seed_and_the_question_decide_the_answer(protocol):
 
 
 def test_the_seed_of_a_request_decides_too():
-    from tests.unit.providers.simulator.asking import CHAT, post
-
     ask = {"model": "sim-small", "messages": [{"role": "user", "content": "?"}]}
     said = {
         text_of("chat", simulator().answer(post(CHAT, ask | {"seed": seed}))) for seed in range(9)
@@ -112,8 +114,6 @@ def test_effort_is_paid_for_as_reasoning(protocol):
 
 
 def test_choices_are_counted_together():
-    from tests.unit.providers.simulator.asking import CHAT, body_of, post
-
     ask = {"model": "sim-small", "messages": [{"role": "user", "content": "?"}], "n": 3}
     script = simulator().answer(with_headers(post(CHAT, ask), output_tokens=10))
     assert script.usage.output_tokens == 30
@@ -122,8 +122,6 @@ def test_choices_are_counted_together():
 
 
 def test_a_thinking_budget_is_kept():
-    from tests.unit.providers.simulator.asking import MESSAGES, post
-
     ask = {
         "model": "sim-large",
         "max_tokens": 9000,

@@ -65,11 +65,7 @@ def count(body: bytes, called: Called) -> Plain:
     told, _ = told_of(bytes(wrapped) if wrapped else body)
     prompt = prompt_of(model, told.system_instruction, told.tools, told.contents)
     total = Asked(model=model, prompt=prompt).input_tokens
-    answered = {
-        "totalTokens": total,
-        "promptTokensDetails": [{"modality": "TEXT", "tokenCount": total}],
-    }
-    return Plain(msgspec.json.encode(answered), model.name)
+    return Plain(msgspec.json.encode({"totalTokens": total}), model.name)
 
 
 def _said(one: _One) -> str:
