@@ -7,7 +7,7 @@ import msgspec
 from farthing.providers import refusals
 from farthing.providers.body import ABSENT, altered, decoded, listed, model_name, repeats
 from farthing.providers.metering import AnswerMeter, WholeTeller, no_ending, no_reading
-from farthing.providers.protocol import Ask, Change, Meter, Refusal
+from farthing.providers.protocol import Ask, Change, Meter, Protocol, Refusal
 
 
 class _Request(msgspec.Struct):
@@ -44,4 +44,4 @@ class AnthropicCountTokens:
         return refusals.anthropic(refusal)
 
 
-PROTOCOL = AnthropicCountTokens()
+PROTOCOL: Protocol = AnthropicCountTokens()

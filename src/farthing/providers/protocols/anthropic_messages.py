@@ -23,7 +23,7 @@ from farthing.providers.body import (
 )
 from farthing.providers.conversation import prefix_of, texts
 from farthing.providers.metering import AnswerMeter
-from farthing.providers.protocol import NO_EXTRAS, NO_LABELS, Ask, Change, Meter, Refusal
+from farthing.providers.protocol import NO_EXTRAS, NO_LABELS, Ask, Change, Meter, Protocol, Refusal
 from farthing.providers.reading import Reading
 
 _GLOBAL = frozenset({None, "", "global"})
@@ -102,7 +102,7 @@ class AnthropicMessages:
         return refusals.anthropic(refusal)
 
 
-PROTOCOL = AnthropicMessages()
+PROTOCOL: Protocol = AnthropicMessages()
 
 
 def _cap(asked: _Request) -> int:

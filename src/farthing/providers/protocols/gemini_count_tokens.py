@@ -8,7 +8,7 @@ from farthing.providers import refusals
 from farthing.providers.body import altered, decoded
 from farthing.providers.gemini_request import named
 from farthing.providers.metering import AnswerMeter, WholeTeller, no_ending, no_reading
-from farthing.providers.protocol import Ask, Change, Meter, Refusal
+from farthing.providers.protocol import Ask, Change, Meter, Protocol, Refusal
 
 
 class _Request(msgspec.Struct):
@@ -35,4 +35,4 @@ class GeminiCountTokens:
         return refusals.google(refusal)
 
 
-PROTOCOL = GeminiCountTokens()
+PROTOCOL: Protocol = GeminiCountTokens()

@@ -21,7 +21,7 @@ from farthing.providers.gemini_request import (
     turns_of_parts,
 )
 from farthing.providers.metering import AnswerMeter
-from farthing.providers.protocol import NO_LABELS, Ask, Change, Meter, Refusal
+from farthing.providers.protocol import NO_LABELS, Ask, Change, Meter, Protocol, Refusal
 from farthing.providers.reading import Reading
 
 
@@ -84,7 +84,7 @@ class GeminiGenerate:
         return refusals.google(refusal)
 
 
-PROTOCOL = GeminiGenerate()
+PROTOCOL: Protocol = GeminiGenerate()
 
 
 def _cached(asked: _Request) -> bool:

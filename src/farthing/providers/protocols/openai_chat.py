@@ -23,7 +23,7 @@ from farthing.providers.body import (
 from farthing.providers.conversation import MEDIA, prefix_of, texts, tools_of, turns_of_chat
 from farthing.providers.metering import AnswerMeter
 from farthing.providers.openai_answers import ChatTeller
-from farthing.providers.protocol import NO_LABELS, Ask, Change, Meter, Refusal
+from farthing.providers.protocol import NO_LABELS, Ask, Change, Meter, Protocol, Refusal
 from farthing.providers.usage_option import StreamOptions, asks, included, options_with
 
 MOST_CHOICES = 128
@@ -104,7 +104,7 @@ class OpenAIChat:
         return refusals.openai(refusal)
 
 
-PROTOCOL = OpenAIChat()
+PROTOCOL: Protocol = OpenAIChat()
 
 
 def _cap(asked: _Request) -> int | None:

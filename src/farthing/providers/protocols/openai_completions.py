@@ -13,7 +13,7 @@ from farthing.providers.body import ABSENT, altered, decoded, model_name, repeat
 from farthing.providers.conversation import prefix_of
 from farthing.providers.metering import AnswerMeter
 from farthing.providers.openai_answers import ChatTeller
-from farthing.providers.protocol import Ask, Change, Meter, Refusal
+from farthing.providers.protocol import Ask, Change, Meter, Protocol, Refusal
 from farthing.providers.usage_option import StreamOptions, asks, options_with
 
 _MOST_CHOICES = 128
@@ -80,7 +80,7 @@ class OpenAICompletions:
         return refusals.openai(refusal)
 
 
-PROTOCOL = OpenAICompletions()
+PROTOCOL: Protocol = OpenAICompletions()
 
 
 def _prompts(prompt: bytes) -> int:

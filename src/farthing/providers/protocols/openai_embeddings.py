@@ -12,7 +12,7 @@ from farthing.providers import openai_chat, refusals
 from farthing.providers.body import ABSENT, altered, decoded, hides, model_name, repeats
 from farthing.providers.conversation import MEDIA
 from farthing.providers.metering import AnswerMeter, WholeTeller, no_ending
-from farthing.providers.protocol import Ask, Change, Meter, Refusal
+from farthing.providers.protocol import Ask, Change, Meter, Protocol, Refusal
 from farthing.providers.reading import Reading
 
 
@@ -69,4 +69,4 @@ class OpenAIEmbeddings:
         return refusals.openai(refusal)
 
 
-PROTOCOL = OpenAIEmbeddings()
+PROTOCOL: Protocol = OpenAIEmbeddings()

@@ -23,7 +23,7 @@ from farthing.providers.body import (
 )
 from farthing.providers.conversation import MEDIA, prefix_of, texts, tools_of, turns_of_items
 from farthing.providers.metering import AnswerMeter
-from farthing.providers.protocol import NO_EXTRAS, NO_LABELS, Ask, Change, Meter, Refusal
+from farthing.providers.protocol import NO_EXTRAS, NO_LABELS, Ask, Change, Meter, Protocol, Refusal
 from farthing.providers.reading import Reading
 
 # Everything else in `tools` runs at the provider, round after round.
@@ -142,7 +142,7 @@ class OpenAIResponses:
         return refusals.openai(refusal)
 
 
-PROTOCOL = OpenAIResponses()
+PROTOCOL: Protocol = OpenAIResponses()
 
 
 def _server_tools(tools: bytes) -> frozenset[str]:
