@@ -11,12 +11,13 @@ class Transports:
     """A Transport that hands each request to the one that can."""
 
     def __init__(self, plain: Transport | None = None, odd: Transport | None = None) -> None:
-        self._plain = plain or PooledTransport()
-        self._odd = odd or AiohttpTransport()
+        self._plain: Transport = PooledTransport() if plain is None else plain
+        self._odd: Transport = AiohttpTransport() if odd is None else odd
 
     async def send(self, origin: Origin, request: Request, timeouts: Timeouts) -> Answer:
-        plain = origin.proxy is None and origin.ca_file is None
-        return await (self._plain if plain else self._odd).send(origin, request, timeouts)
+        odd = origin.proxy is not None or origin.ca_file is not None
+        way = self._odd if odd else self._plain
+        return await way.send(origin, request, timeouts)
 
     async def close(self) -> None:
         await self._plain.close()
