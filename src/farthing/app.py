@@ -20,9 +20,12 @@ from farthing.gateway.ids import Ids
 from farthing.gateway.keeper import Keeper
 from farthing.gateway.knobs import Knobs
 from farthing.gateway.live import Live
+from farthing.gateway.memory import Memory
 from farthing.gateway.pages import pages
 from farthing.gateway.pipeline import Rest, join
 from farthing.gateway.restore import Checkpoints, StoredSums, restore
+from farthing.gateway.stages.cache import Cache
+from farthing.gateway.stages.dedupe import Dedupe
 from farthing.gateway.stages.guard import Guard
 from farthing.gateway.stages.hold import Hold
 from farthing.gateway.stages.identify import Identify
@@ -46,7 +49,8 @@ from farthing.providers.transport.choose import Transports
 from farthing.providers.transport.http1 import PooledTransport
 from farthing.providers.transport.through_aiohttp import AiohttpTransport
 
-SIMULATED = {"simulator": Upstream(kind="simulator", models=("sim-*",))}
+_SIMULATED_MODELS = ("sim-small", "sim-medium", "sim-large", "sim-embed")
+SIMULATED = {"simulator": Upstream(kind="simulator", models=_SIMULATED_MODELS)}
 
 
 def line(live: Live) -> Rest:
@@ -57,6 +61,8 @@ def line(live: Live) -> Rest:
             Identify(live),
             Scope(live),
             Guard(live),
+            Cache(live, Memory(live.knobs.policy.cache.max_mb << 20)),
+            Dedupe(live),
             Route(live),
             Hold(live, settle),
             Sender(live, settle),

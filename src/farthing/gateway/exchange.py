@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from farthing.access.keys import Key
     from farthing.budgets.holds import Hold
     from farthing.gateway.knobs import Knobs
+    from farthing.gateway.recording import Recording
     from farthing.gateway.reply import Reply
     from farthing.gateway.upstreams import Target
     from farthing.policy.rules.limit import Admission
@@ -92,6 +93,7 @@ class Exchange:
         "headers",
         "hung_up",
         "id",
+        "idempotency_key",
         "key",
         "knobs",
         "left_at",
@@ -107,6 +109,7 @@ class Exchange:
         "tenant",
         "tokens",
         "trace_id",
+        "whole",
     )
 
     def __init__(
@@ -134,11 +137,21 @@ class Exchange:
         self.attempts = 0
         self.attempt: Attempt | None = None
         self.reply: Reply
-        self.tap: Tap | None = None
+        self.tap: Recording | None = None
+        self.idempotency_key: str | None = None
+        self.whole = False  # whether the answer came to its end and its usage is known
         self.tokens = 0  # that were used, once settled
         self.cost: Money | None = None  # of the last attempt, once it is settled
         self.hung_up = False
         self.left_at = 0.0  # when the caller hung up, in loop seconds
+
+    def record(self) -> Recording:
+        """Keep the answer as it passes; who asks for that second gets the same recording."""
+        from farthing.gateway.recording import Recording
+
+        if self.tap is None:
+            self.tap = Recording()
+        return self.tap
 
     @property
     def attempts_sent(self) -> int:

@@ -15,7 +15,8 @@ from farthing.gateway.rows import Outcome, settled_row
 from farthing.prices.book import Priced
 
 _BYTES_PER_TOKEN = 4
-_PROCESSED = "service_tier"
+# An answer with one of these is passed on, and never repeated to anybody else.
+_DOUBTFUL = {"stream_error", "garbled_stream", "garbled_answer", "overlong_answer"}
 
 
 class Settle:
@@ -44,6 +45,7 @@ class Settle:
                 done.flags.update(reading.flags)
                 self._price(x, attempt, done)
             self._book(x, attempt, done)
+            x.whole = not done.flags & _DOUBTFUL
         await rest(x)
 
     def cost_nothing(self, x: Exchange, attempt: Attempt, flag: str) -> None:

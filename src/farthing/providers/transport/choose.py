@@ -16,8 +16,8 @@ class Transports:
     async def send(self, origin: Origin, request: Request, timeouts: Timeouts) -> Answer:
         if origin.host.endswith(IN_PROCESS):
             return await self._inside.send(origin, request, timeouts)
-        plain = origin.proxy is None and origin.ca_file is None
-        return await (self._plain if plain else self._odd).send(origin, request, timeouts)
+        odd = origin.proxy is not None or origin.ca_file is not None
+        return await (self._odd if odd else self._plain).send(origin, request, timeouts)
 
     async def close(self) -> None:
         for each in (self._plain, self._odd, self._inside):

@@ -124,6 +124,9 @@ class Connection(asyncio.Protocol):
             return
         if self._silent == 0 and not answer.status:
             self._odd = not data.startswith(b"HTTP/1.1 ")
+            if self._odd and not data.startswith(b"HTTP/"[: len(data)]):  # RTSP would pass
+                self._misread(answer, ValueError("another protocol"))
+                return
         self._silent += len(data)
         self._heard = True
         try:

@@ -14,7 +14,7 @@ from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 from yarl import URL
 
-from farthing.providers.transport.hops import end_to_end
+from farthing.providers.transport.hops import end_to_end, is_token
 from farthing.providers.transport.request_head import Heads, Unspeakable
 from farthing.providers.transport.wire import (
     Answer,
@@ -29,7 +29,7 @@ from farthing.providers.transport.wire import (
 
 LARGEST_HEAD = 64 << 10
 SLICED_FROM = 256 << 10  # a body past this is handed to aiohttp in parts
-SWITCHING = 101
+FIRST_FINAL = 200
 
 
 class AiohttpTransport:
@@ -60,9 +60,9 @@ class AiohttpTransport:
             raise NotSent(f"{origin.host} is no address; correct base_url.") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             _raise(error, origin)
-        if answer.status == SWITCHING:
+        if not _sound(answer):
             answer.close()
-            raise Lost(f"{origin.host} switched protocols, which nobody asked for.")
+            raise Lost(f"{origin.host} sent an answer that readers take for different ones.")
         return _Answer(answer, origin, timeouts)
 
     async def close(self) -> None:
@@ -170,6 +170,16 @@ def _raise(error: Exception, origin: Origin) -> NoReturn:
     if isinstance(error, TimeoutError):
         raise TimedOut(f"{origin.host} did not answer in time.") from error
     raise Lost(f"The answer of {origin.host} did not come whole: {_said(error)}.") from error
+
+
+def _sound(answer: aiohttp.ClientResponse) -> bool:
+    """Whether it is what it seems; aiohttp itself is lenient with providers."""
+    codings = [value for name, value in answer.raw_headers if name.lower() == b"transfer-encoding"]
+    return (
+        answer.status >= FIRST_FINAL
+        and [value.strip().lower() for value in codings] in ([], [b"chunked"])
+        and all(is_token(name.lower()) for name, _ in answer.raw_headers)
+    )
 
 
 def _said(error: Exception) -> str:
