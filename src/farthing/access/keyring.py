@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from hmac import compare_digest
 from math import inf
@@ -34,6 +34,9 @@ class Keyring:
 
     def __len__(self) -> int:
         return len(self._known)
+
+    def keys(self) -> Iterator[Key]:
+        return (key for key, _, _ in self._known.values())
 
     def identify(self, token: str, now: float) -> Key:
         """Whose token this is. `now` is in seconds since 1970.

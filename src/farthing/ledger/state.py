@@ -47,9 +47,10 @@ _MIGRATIONS = (
         blocked TEXT,                     -- why nothing more is granted here
         PRIMARY KEY (budget, instance, period)
     ) STRICT;
-    CREATE TABLE watermarks (             -- sums include every segment of a set before this one
+    CREATE TABLE watermarks (             -- sums include a set's segments before this one, and
         journal_set TEXT PRIMARY KEY,
-        seq INTEGER NOT NULL
+        seq INTEGER NOT NULL,
+        offset INTEGER NOT NULL           -- of this one so many bytes
     ) STRICT;
     CREATE TABLE policies (               -- versions, newest last; never edited
         version INTEGER PRIMARY KEY AUTOINCREMENT,

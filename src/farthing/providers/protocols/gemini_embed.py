@@ -1,0 +1,5 @@
+"""Gemini's embedContent."""
+
+from farthing.providers.gemini_embeddings import GeminiEmbeddings
+
+PROTOCOL = GeminiEmbeddings("gemini_embed", "content")
