@@ -12,7 +12,7 @@ import zstandard
 
 from tests.conftest import HOME
 from tests.imports import HEADER, LINE
-from tests.journeys.commands import farthing
+from tests.journeys.commands import farthing, farthing_here
 
 CASES = yaml.safe_load((HOME / "tests" / "golden" / "bad_input.yaml").read_text())
 ANSWER = {
@@ -75,10 +75,11 @@ def in_force(workspace):
 @pytest.mark.parametrize("case", CASES, ids=named)
 def test_bad_input_is_answered_in_words(case, tmp_path):
     command = case.get("command", ["import"])
+    run = farthing_here if "command" in case else farthing
     if "file" in case:
         (tmp_path / case["file"]).write_bytes(content(case))
         command = [*command, case["file"]]
-    done = farthing(*command, *case.get("options", ()), folder=tmp_path)
+    done = run(*command, *case.get("options", ()), folder=tmp_path)
     said = done.stdout + done.stderr
     assert done.returncode == case["code"], said
     for words in case["says"]:
