@@ -84,6 +84,9 @@ class Router:
         moved = self._moved(asked, facts, unit, now) if self._groups else _STAYS
         point = affinity.point(prefix, unit)
         targets = self._pool(moved.model or asked, point, now, affinity)
+        if not targets and moved.model:  # a route to a model that nobody serves loses no call
+            moved = _STAYS
+            targets = self._pool(asked, point, now, affinity)
         if len(targets) > 1:
             targets = health.order(targets, now)
         elif self._plain is not None:
@@ -92,6 +95,12 @@ class Router:
             stand_ins = self._stand_ins(asked, moved.model or asked, point, now, affinity)
             targets = health.out_last(list(dict.fromkeys([*targets, *stand_ins])), now)
         return Choice(tuple(targets), moved.rule, moved.arm, moved.shadow, point)
+
+    def nowhere(self) -> list[str]:
+        """What routes and fallbacks name that no provider serves, for a warning."""
+        named = [drawn.to for group in self._groups for drawn in group.routes]
+        named += [name for _, names in self._fallbacks for name in names]
+        return [name for name in dict.fromkeys(named) if not self._meant(name)]
 
     def _moved(self, asked: str, facts: Facts, unit: str, now: float) -> _Move:
         arm: str | None = None
@@ -151,7 +160,7 @@ class _Group:
     """The routes of equal conditions: their shares are parts of the same calls.
 
     Each has its place on a line of ten thousand. A unit's place on it is a hash of the unit and
-    the conditions, so other routes, hours and later changes do not move it; raising the last
+    the conditions, so other routes and later changes do not move it; raising the last
     share, or adding one after it, moves only the units that it gains.
     """
 
@@ -161,11 +170,11 @@ class _Group:
         self._test = test_of(first.where)
         self._hours = None if first.hours is None else _Hours(first.hours, first.timezone)
         self._salt = sha256("\n".join(("farthing-share", *first.conditions, "")).encode())
-        self._drawn: list[_Drawn] = []
+        self.routes: list[_Drawn] = []
         end = 0
         for number, route in routes:
-            self._drawn.append(_Drawn(number, route, end))
-            end = self._drawn[-1].end
+            self.routes.append(_Drawn(number, route, end))
+            end = self.routes[-1].end
         self._end = end
         self.is_split = len(routes) > 1 or end < WHOLE
 
@@ -176,13 +185,13 @@ class _Group:
 
     def drawn(self, unit: str) -> _Drawn | None:
         if not self.is_split:
-            return self._drawn[0]
+            return self.routes[0]
         digest = self._salt.copy()
         digest.update(unit.encode())
         place = int.from_bytes(digest.digest()[:8], "big") * WHOLE >> 64
         if place >= self._end:
             return None
-        return next((one for one in self._drawn if one.start <= place < one.end), None)
+        return next((one for one in self.routes if one.start <= place < one.end), None)
 
 
 class _Hours:
