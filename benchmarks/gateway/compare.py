@@ -12,14 +12,23 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
 from statistics import median
 from urllib.parse import urlsplit
 
 import uvloop
 
 from benchmarks.gateway import cpu
-from benchmarks.gateway.load import CALLS, HITS, NOT_CACHEABLE, STREAMS, Door, Kind, Load, Taken
+from benchmarks.gateway.load import (
+    CALLS,
+    HITS,
+    NOT_CACHEABLE,
+    STREAMS,
+    Door,
+    Kind,
+    Load,
+    Taken,
+    percentiles,
+)
 
 
 def main() -> None:
@@ -57,12 +66,6 @@ def _show(url: str, taken: Taken, cost: float, resident: float) -> None:
     )
     for failure, times in taken.failures.most_common(3):
         print(f"  {times} times: {failure}")
-
-
-def percentiles(latencies: Sequence[float]) -> tuple[float, float]:
-    """The median and the 99th, in milliseconds."""
-    ranked = sorted(latencies) or [0.0]
-    return ranked[len(ranked) // 2] * 1e3, ranked[len(ranked) * 99 // 100] * 1e3
 
 
 def _door(url: str, given: argparse.Namespace) -> Door:

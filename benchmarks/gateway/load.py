@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from typing import cast
@@ -84,6 +84,12 @@ class Taken:
     @property
     def failed(self) -> int:
         return sum(self.failures.values())
+
+
+def percentiles(latencies: Iterable[float]) -> tuple[float, float]:
+    """The median and the 99th, in milliseconds."""
+    ranked = sorted(latencies) or [0.0]
+    return ranked[len(ranked) // 2] * 1e3, ranked[len(ranked) * 99 // 100] * 1e3
 
 
 class Load:

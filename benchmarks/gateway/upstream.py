@@ -92,8 +92,10 @@ def _completion() -> bytes:
 
 def _events() -> list[bytes]:
     deltas = [{"role": "assistant", "content": ""}, *({"content": f"{word} "} for word in WORDS)]
-    said = [[{"index": 0, "delta": delta, "finish_reason": None}] for delta in deltas]
-    stopped = [{"index": 0, "delta": {}, "finish_reason": "stop"}]
+    said: list[Sequence[object]] = [
+        [{"index": 0, "delta": delta, "finish_reason": None}] for delta in deltas
+    ]
+    stopped: Sequence[object] = [{"index": 0, "delta": {}, "finish_reason": "stop"}]
     events = [b"data: " + _event(each) + b"\n\n" for each in (*said, stopped, [])]
     *early, last = [b"%x\r\n%s\r\n" % (len(each % 0), each) for each in events]
     return [*early, last + b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n"]
