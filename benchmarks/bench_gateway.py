@@ -36,7 +36,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="farthing-bench-") as folder, ExitStack() as stack:
         core = _cores()
         upstream = stack.enter_context(_upstream())
-        servers = []
+        servers: list[Server] = []
         for name in given.only:
             place = Place(Path(folder, name), core, upstream)
             servers += _server(TARGETS[name], place, stack)
@@ -45,7 +45,10 @@ def main() -> int:
         if given.million or given.soak:
             return _memory(servers, given)
         direct = Server(table.DIRECT, Door(upstream), [])
-        figures = uvloop.run(Rounds([direct, *servers], given.seconds).run(given.rounds))
+        figures = uvloop.run(Rounds([direct, *servers], core, given.seconds).run(given.rounds))
+    if not servers:
+        print("Nothing was measured.")
+        return 1
     for each in table.lines(figures):
         print(each)
     if given.write:
@@ -108,7 +111,8 @@ def _section(figures: dict[str, Figures], given: argparse.Namespace) -> str:
 ## Gateway: `./dev bench gateway`
 
 Servers in turns on one pinned core of a shared machine, load and upstream on the other; medians of
-{given.rounds} rounds, {date.today()}. The ratio to nginx is taken within a round.
+{given.rounds} rounds, {date.today()}. The ratio to nginx is taken within a round. Other work took
+{table.disturbed(figures):.0%} of the servers' core while they were metered.
 
 {table.markdown(figures)}
 {lines}"""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 PROC = Path("/proc")
 PAGE = os.sysconf("SC_PAGE_SIZE")
+TICKS = os.sysconf("SC_CLK_TCK")
 _LISTEN = "0A"
 
 
@@ -18,6 +19,14 @@ def seconds(pids: Iterable[int]) -> float:
     return sum(
         time.clock_gettime(~pid << 3 | 2) for pid in pids
     )  # as clock_getcpuclockid(3) has it
+
+
+def core_busy_seconds(core: int) -> float:
+    """How long this core has worked, for whomever."""
+    lines = (PROC / "stat").read_text().splitlines()
+    fields = next(line for line in lines if line.startswith(f"cpu{core} ")).split()[1:]
+    idle, waiting = int(fields[3]), int(fields[4])
+    return (sum(map(int, fields[:8])) - idle - waiting) / TICKS
 
 
 def resident_mb(pids: Iterable[int]) -> float:

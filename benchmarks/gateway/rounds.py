@@ -27,6 +27,7 @@ class Figures:
     stream: list[float] = field(default_factory=list)
     throughput: list[float] = field(default_factory=list)  # calls a second, all cores as they are
     latencies: list[list[float]] = field(default_factory=list)  # seconds, in the open loop
+    disturbed: list[float] = field(default_factory=list)  # share of the core that others took
     resident: float = 0.0  # MB at the end
     good: int = 0
     failures: Counter[str] = field(default_factory=Counter)
@@ -35,9 +36,9 @@ class Figures:
 class Rounds:
     """The servers, `direct` among them: the upstream with nothing before it."""
 
-    def __init__(self, servers: Sequence[Server], seconds: float) -> None:
+    def __init__(self, servers: Sequence[Server], core: int, seconds: float) -> None:
         self.servers = list(servers)
-        self.seconds = seconds
+        self.core, self.seconds = core, seconds
         self.figures = {
             each.name: Figures(each.name, SLOW_RATE if each.slow else RATE) for each in servers
         }
@@ -70,9 +71,11 @@ class Rounds:
     async def _closed(self, server: Server, kind: Kind) -> tuple[Taken, float]:
         """The slice, and the CPU µs of one call in it."""
         load = await self._ready(server, kind)
-        before = cpu.seconds(server.pids)
+        busy, before = cpu.core_busy_seconds(self.core), cpu.seconds(server.pids)
         taken = await load.closed_loop(10**9, self.seconds)
         used = cpu.seconds(server.pids) - before
+        busy = cpu.core_busy_seconds(self.core) - busy
+        self.figures[server.name].disturbed.append(max(busy - used, 0.0) / taken.seconds)
         load.close()
         self._count(server, taken)
         return taken, used / max(taken.good, 1) * 1e6

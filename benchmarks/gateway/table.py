@@ -19,6 +19,7 @@ def lines(figures: Mapping[str, Figures]) -> Iterator[str]:
     """`<what> <measured> <bound> <ratio>`; below 1 is good."""
     for each in _measured(figures):
         yield from _about(each, figures)
+    yield line("other work on the core, at the median", disturbed(figures) * 100, "%")
     if OURS in figures:
         yield from _bounds(figures)
 
@@ -72,6 +73,11 @@ def added(each: Figures, direct: Figures) -> tuple[float, float]:
     ]
     all_of_it, all_direct = chain(*each.latencies), chain(*direct.latencies)
     return median(halves), percentiles(all_of_it)[1] - percentiles(all_direct)[1]
+
+
+def disturbed(figures: Mapping[str, Figures]) -> float:
+    """The share of the servers' core that went to others while they were metered."""
+    return median(chain(*(each.disturbed for each in _measured(figures))))
 
 
 def markdown(figures: Mapping[str, Figures]) -> str:
