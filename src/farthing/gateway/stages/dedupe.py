@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from farthing.domain.call import Status
 from farthing.domain.money import Money
 from farthing.gateway.exchange import Exchange
 from farthing.gateway.live import Live
@@ -16,7 +17,7 @@ from farthing.policy.rules.coalesce import flight_key
 class _Flight:
     """A call that others may join."""
 
-    __slots__ = ("cost", "leader", "recording")
+    __slots__ = ("leader", "recording")
 
     def __init__(self, leader: Exchange, recording: Recording) -> None:
         self.leader, self.recording = leader, recording
@@ -97,7 +98,9 @@ class Dedupe:
             await x.reply.chunk(part, last=False)
             part = await recording.read(read)
         saved = flight.leader.cost
-        status = "cancelled" if x.hung_up else "error" if recording.failed else "ok"
+        status: Status = "ok"
+        if x.hung_up or recording.failed:
+            status = "cancelled" if x.hung_up else "error"
         ended = asyncio.get_running_loop().time()
         self._live.counters.saved_pico["coalesce"] += (saved or Money.ZERO).pico
         self._live.ledger.settle(free_row(x, status, ended, saved=saved, reason="coalesce"))
