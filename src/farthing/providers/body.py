@@ -49,7 +49,7 @@ def decoded(decoder: msgspec.json.Decoder[T], body: bytes, within: str = "") -> 
 
 def given(field: msgspec.Raw) -> bool:
     """Whether something was said there: neither absent, nor null, nor an empty list."""
-    return bytes(field) not in _NOTHING
+    return field is not ABSENT and bytes(field) not in _NOTHING
 
 
 def model_name(model: str) -> str:
@@ -143,8 +143,7 @@ def _spliced(
 def _without(body: bytes, value: bytes) -> bytes:
     """An equal value elsewhere is as good: it cannot hold a field of the object either."""
     if len(value) < _SHORT:
-        before, _, after = body.partition(value)
-        return before + after
+        return body.replace(value, b"", 1)
     head = value[:64]  # a search for a long value would first study all of it
     start = body.find(head)
     while start >= 0 and not body.startswith(value, start):

@@ -13,7 +13,7 @@ from farthing.domain.usage import Usage
 from farthing.providers.protocol import Ask, Refusal
 
 CASES = yaml.safe_load((Path(__file__).parents[3] / "golden" / "streams.yaml").read_text("utf-8"))
-EVERY_CUT = 700  # bytes up to which an answer is cut at every place
+EVERY_CUT = 250  # ways to cut a long answer in two
 golden = pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
 
 

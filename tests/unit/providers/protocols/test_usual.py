@@ -85,6 +85,17 @@ def test_chat(usage, tier, provider):
     agree(usual.chat(text, provider), lambda: openai_chat.read(answer, provider))
 
 
+@given(
+    usage=some(prompt_tokens=counts, total_tokens=counts, completion_tokens=counts),
+    provider=providers,
+)
+@settings(max_examples=100, deadline=None)
+def test_embeddings(usage, provider):
+    answer = {"model": "e", "data": [], "usage": usage}
+    text = json.dumps(answer).encode()
+    agree(usual.embeddings(text, provider), lambda: openai_chat.read_embeddings(answer, provider))
+
+
 @given(usage=RESPONSE, tier=maybe, items=ITEMS, provider=providers)
 @settings(max_examples=150, deadline=None)
 def test_responses(usage, tier, items, provider):
