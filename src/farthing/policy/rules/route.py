@@ -14,7 +14,7 @@ from farthing.policy.amounts import WHOLE, minutes_of_day
 from farthing.policy.policy import Policy, Route
 from farthing.policy.rules.affinity import Affinity
 from farthing.policy.rules.health import Health
-from farthing.policy.rules.match import Facts, Glob, glob_of, test_of
+from farthing.policy.rules.match import Facts, Glob, filter_of, glob_of
 from farthing.policy.rules.recent import Recent
 from farthing.policy.rules.target import Target
 
@@ -34,7 +34,7 @@ class Choice(msgspec.Struct, frozen=True, gc=False):
     rule: int | None = None
     arm: str | None = None
     shadow: tuple[tuple[int, str], ...] = ()
-    point: int = 0  # for `Affinity.went`
+    point: int = 0  # for `Affinity.went`; 0 where there was nothing to choose
 
 
 class _Move(NamedTuple):
@@ -167,7 +167,7 @@ class _Group:
     def __init__(self, routes: Sequence[tuple[int, Route]]) -> None:
         first = routes[0][1]
         self._glob: Glob = glob_of(first.of)
-        self._test = test_of(first.where)
+        self._test = filter_of(first.where)
         self._hours = None if first.hours is None else _Hours(first.hours, first.timezone)
         self._salt = sha256("\n".join(("farthing-share", *first.conditions, "")).encode())
         self.routes: list[_Drawn] = []

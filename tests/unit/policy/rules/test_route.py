@@ -233,7 +233,7 @@ def test_a_provider_that_leaves_moves_only_its_own_calls(point, providers):
     ranked = placing.order(pool, point, 0)
     for gone in pool:
         left = placing.order([target for target in pool if target != gone], point, 0)
-        assert left == [target for target in ranked if target != gone]
+        assert list(left) == [target for target in ranked if target != gone]
 
 
 def test_who_had_to_move_stays_where_the_cache_is_warm_now_and_goes_back_when_it_is_cold():
