@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from hashlib import sha256
 from math import inf, log
 from zlib import crc32
@@ -23,7 +23,7 @@ class _Place:
 
     __slots__ = ("at", "pool", "provider", "ranked")
 
-    def __init__(self, pool: Sequence[Target], ranked: tuple[Target, ...]) -> None:
+    def __init__(self, pool: tuple[Target, ...], ranked: tuple[Target, ...]) -> None:
         self.pool, self.ranked = pool, ranked
         self.provider, self.at = "", -inf
 
@@ -48,8 +48,10 @@ class Affinity:
         """What a call is placed by: its beginning, else its session or id."""
         return crc32(prefix[:PREFIX_BYTES] if self._on and prefix else unit.encode())
 
-    def order(self, pool: Sequence[Target], point: int, now: float) -> Sequence[Target]:
+    def order(self, pool: tuple[Target, ...], point: int, now: float) -> tuple[Target, ...]:
         """The targets of one model, from the best place for this point on."""
+        if len(pool) < 2:  # noqa: PLR2004  # one is no choice
+            return pool
         if not self._on:
             return self._ranked(pool, point)
         key = point, pool[0].model
@@ -59,7 +61,7 @@ class Affinity:
         elif place.pool != pool:
             place.pool, place.ranked = pool, self._ranked(pool, point)
         if place.provider and now - place.at <= self._seconds:
-            return sorted(place.ranked, key=lambda target: target.provider != place.provider)
+            return tuple(sorted(place.ranked, key=lambda target: target.provider != place.provider))
         return place.ranked
 
     def went(self, point: int, target: Target, now: float) -> None:
@@ -69,7 +71,7 @@ class Affinity:
             place.provider = "" if target == place.ranked[0] else target.provider
             place.at = now
 
-    def _ranked(self, pool: Sequence[Target], point: int) -> tuple[Target, ...]:
+    def _ranked(self, pool: tuple[Target, ...], point: int) -> tuple[Target, ...]:
         distances = [self._distance(point, provider) for provider, _ in pool]
         return tuple([target for _, target in sorted(zip(distances, pool, strict=True))])
 
