@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from contextlib import suppress
@@ -17,7 +18,7 @@ from msgspec.structs import fields
 from farthing.domain.errors import Refused
 from farthing.domain.money import Money
 from farthing.policy.amounts import WHOLE, Share, Stretch, minutes_of_day
-from farthing.policy.policy import DEFAULT, Cache, Policy, parse, read
+from farthing.policy.policy import DEFAULT, Cache, Policy, parse, read, written
 
 HOME = Path(__file__).parents[3]
 WRONG = yaml.safe_load((HOME / "tests/golden/policies.yaml").read_text())
@@ -54,6 +55,19 @@ def test_tables_of_a_file_read_as_the_text_does():
     text = '[[limit]]\nusd_per_minute = 0.1\n[[route]]\nfrom = "a"\nto = "b"\nshare = 0.0007\n'
     assert read(tomllib.loads(text)) == parse(text)
     assert parse(text).limits[0].usd_per_minute == Money.of("0.1")
+
+
+def test_a_policy_written_out_reads_back():
+    everything = parse(
+        '[cache]\nttl = "90m"\n[[route]]\nfrom = "a"\nto = "b"\nshare = 0.0007\n'
+        'hours = "22:00-06:00"\n[[fallback]]\nfrom = "a"\nto = ["b"]\n[[limit]]\nper = "tags.x"\n'
+        'usd_per_minute = "0.000000000001"\n[[loop]]\ntool_error_ratio = "12.5%"\n'
+        '[hold]\nunpriced = "ceiling"\nceiling_usd = 2\n'
+    )
+    assert written(everything)["cache"]["ttl"] == "90m"
+    for policy in (DEFAULT, everything):
+        assert read(written(policy)) == policy
+        assert read(json.loads(json.dumps(written(policy)))) == policy
 
 
 def test_naming_a_loop_replaces_the_one_that_only_watches():

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from farthing.policy.policy import Limit
-from farthing.policy.rules.match import Facts, test_of
+from farthing.policy.rules.match import Facts, filter_of
 from farthing.policy.rules.minute import Minute
 from farthing.policy.rules.recent import Recent
 
@@ -57,7 +57,7 @@ class _Rule:
     __slots__ = ("bounds", "limit", "most_running", "per", "subjects", "test")
 
     def __init__(self, limit: Limit, subjects: Recent[str, _Counts] | None) -> None:
-        self.limit, self.test = limit, test_of(limit.where)
+        self.limit, self.test = limit, filter_of(limit.where)
         self.per = limit.per.removeprefix("tags.")
         self.bounds = tuple(_bounds(limit))
         self.most_running = limit.concurrency

@@ -11,12 +11,12 @@ import msgspec
 from farthing.domain.money import Money
 from farthing.policy.amounts import WHOLE
 from farthing.policy.policy import Loop
-from farthing.policy.rules.match import Facts, test_of
+from farthing.policy.rules.match import Facts, filter_of
 from farthing.policy.rules.minute import Minute
 from farthing.policy.rules.recent import Recent
 from farthing.providers.protocol import Ask
 
-MOST_SESSIONS = 50_000  # of each rule; and so many different calls
+MOST_SESSIONS, MOST_CALLS = 20_000, 50_000  # remembered of each rule; the oldest are forgotten
 LONGEST_THROTTLE = 30.0  # seconds: callers give up on longer silence
 _KB = 1024
 
@@ -47,12 +47,12 @@ class _Rule:
     __slots__ = ("calls", "loop", "per", "sessions", "test", "usd")
 
     def __init__(self, loop: Loop) -> None:
-        self.loop, self.test = loop, test_of(loop.where)
+        self.loop, self.test = loop, filter_of(loop.where)
         self.per = loop.per.removeprefix("tags.")
         self.usd = None if loop.usd_per_minute is None else loop.usd_per_minute.pico
         # Times of the last `same_call` equal calls, by hash of session and call; a single time,
         # as most are, without an array around it.
-        self.calls: Recent[int, float | array[float]] = Recent(MOST_SESSIONS)
+        self.calls: Recent[int, float | array[float]] = Recent(MOST_CALLS)
         self.sessions: Recent[str, _Session] = Recent(MOST_SESSIONS)
 
     def subject(self, facts: Facts) -> str | None:

@@ -14,10 +14,11 @@ from farthing.policy.amounts import WHOLE, minutes_of_day
 from farthing.policy.policy import Policy, Route
 from farthing.policy.rules.affinity import Affinity
 from farthing.policy.rules.health import Health
-from farthing.policy.rules.match import Facts, Glob, glob_of, test_of
+from farthing.policy.rules.match import Facts, Glob, filter_of, glob_of
 from farthing.policy.rules.recent import Recent
 from farthing.policy.rules.target import Target
 
+Pool = tuple[Target, ...]
 MOST_NAMES = 2_000  # of models, for callers may make them up
 Serving = Callable[[str], Sequence[str]]  # the providers that serve a model, in the file's order
 
@@ -34,7 +35,7 @@ class Choice(msgspec.Struct, frozen=True, gc=False):
     rule: int | None = None
     arm: str | None = None
     shadow: tuple[tuple[int, str], ...] = ()
-    point: int = 0  # for `Affinity.went`
+    point: int = 0  # for `Affinity.went`; 0 where there was nothing to choose
 
 
 class _Move(NamedTuple):
@@ -58,7 +59,7 @@ class Router:
         self._providers = frozenset(providers)
         self._serving = serving
         self._spread = policy.balance.mode == "spread"
-        self._pools: Recent[str, tuple[Target, ...]] = Recent(MOST_NAMES)
+        self._lines: Recent[tuple[str, str], _Line] = Recent(MOST_NAMES)
         # Most workspaces have no rule, and one provider a model: nothing to choose.
         self._plain: Recent[str, Choice] | None = None
         if not self._groups and not self._fallbacks:
@@ -82,19 +83,20 @@ class Router:
         if self._plain is not None and (plain := self._plain.get(asked)) is not None:
             return plain
         moved = self._moved(asked, facts, unit, now) if self._groups else _STAYS
-        point = affinity.point(prefix, unit)
-        targets = self._pool(moved.model or asked, point, now, affinity)
-        if not targets and moved.model:  # a route to a model that nobody serves loses no call
-            moved = _STAYS
-            targets = self._pool(asked, point, now, affinity)
-        if len(targets) > 1:
-            targets = health.order(targets, now)
-        elif self._plain is not None:
-            return self._plain.put(asked, Choice(tuple(targets)))
-        if self._fallbacks:
-            stand_ins = self._stand_ins(asked, moved.model or asked, point, now, affinity)
-            targets = health.out_last(list(dict.fromkeys([*targets, *stand_ins])), now)
-        return Choice(tuple(targets), moved.rule, moved.arm, moved.shadow, point)
+        line = self._line(moved.model or asked, asked)
+        if not line.pools[0] and moved.model:  # a route to what nobody serves loses no call
+            moved, line = _STAYS, self._line(asked, asked)
+        point = affinity.point(prefix, unit) if line.is_open else 0
+        targets = line.targets
+        if line.is_open:
+            pools = [self._ordered(pool, point, now, health, affinity) for pool in line.pools]
+            targets = pools[0] if len(pools) == 1 else health.out_last(_joined(pools), now)
+        elif len(targets) > 1:
+            targets = health.out_last(targets, now)
+        choice = Choice(targets, moved.rule, moved.arm, moved.shadow, point)
+        if self._plain is not None and len(targets) < 2:  # noqa: PLR2004  # one is no choice
+            self._plain.put(asked, choice)
+        return choice
 
     def nowhere(self) -> list[str]:
         """What routes and fallbacks name that no provider serves, for a warning."""
@@ -118,13 +120,22 @@ class Router:
                 return _Move(drawn.to, drawn.number, arm, shadow)
         return _Move(None, None, arm, shadow)
 
-    def _pool(self, name: str, point: int, now: float, affinity: Affinity) -> Sequence[Target]:
-        pool = self._pools.get(name)
-        if pool is None:
-            pool = self._pools.put(name, self._meant(name))
-        if len(pool) < 2 or not self._spread:  # noqa: PLR2004  # one is no choice
-            return pool
-        return affinity.order(pool, point, now)
+    def _line(self, model: str, asked: str) -> _Line:
+        """A model's own pool, then those of its stand-ins."""
+        found = self._lines.get((model, asked))
+        if found is not None:
+            return found
+        own = self._meant(model)
+        called = {model, asked, *(target.model for target in own)}
+        names = [name for glob, to in self._fallbacks if any(map(glob, called)) for name in to]
+        pools = (own, *(self._meant(name) for name in names))
+        return self._lines.put((model, asked), _Line(pools))
+
+    def _ordered(
+        self, pool: Pool, point: int, now: float, health: Health, affinity: Affinity
+    ) -> Pool:
+        placed = affinity.order(pool, point, now) if self._spread else pool
+        return health.order(placed, now)
 
     def _meant(self, name: str) -> tuple[Target, ...]:
         """The targets that `model` or `provider/model` means, in the file's order."""
@@ -134,16 +145,21 @@ class Router:
             return (Target(provider, model),)
         return tuple(Target(provider, name) for provider in self._serving(name))
 
-    def _stand_ins(
-        self, asked: str, model: str, point: int, now: float, affinity: Affinity
-    ) -> list[Target]:
-        return [
-            target
-            for glob, names in self._fallbacks
-            if glob(model) or glob(asked)
-            for name in names
-            for target in self._pool(name, point, now, affinity)
-        ]
+
+class _Line:
+    """Pools of targets, one after another, as long as nothing reorders them."""
+
+    __slots__ = ("is_open", "pools", "targets")
+
+    def __init__(self, pools: tuple[Pool, ...]) -> None:
+        self.pools = pools
+        self.targets = _joined(pools)
+        self.is_open = any(len(pool) > 1 for pool in pools)  # which of a pool comes first?
+
+
+def _joined(pools: Iterable[Pool]) -> Pool:
+    """Each target once, where it comes first."""
+    return tuple(dict.fromkeys([target for pool in pools for target in pool]))
 
 
 class _Drawn:
@@ -167,7 +183,7 @@ class _Group:
     def __init__(self, routes: Sequence[tuple[int, Route]]) -> None:
         first = routes[0][1]
         self._glob: Glob = glob_of(first.of)
-        self._test = test_of(first.where)
+        self._test = filter_of(first.where)
         self._hours = None if first.hours is None else _Hours(first.hours, first.timezone)
         self._salt = sha256("\n".join(("farthing-share", *first.conditions, "")).encode())
         self.routes: list[_Drawn] = []

@@ -11,6 +11,7 @@ from farthing.policy.policy import DEFAULT, Cache, Coalesce
 from farthing.policy.rules.cache import Caching, cache_key, is_telling
 from farthing.policy.rules.coalesce import Coalescing, flight_key
 
+DEEP = b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "hi"}], "temperature": 0}
 FACTS = {"team": "search", "model": "m"}
 json = st.recursive(
@@ -100,7 +101,7 @@ def test_telling_headers_count_and_others_are_not_telling():
     assert key(CHAT, headers=[one]) != key(CHAT, headers=[two]) != key(CHAT)
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[1]", b"\xff\xfe", b'"a"', b'{"a": 1e999}'])
+@pytest.mark.parametrize("body", [b"", b"{", b"[1]", b"\xff\xfe", b'"a"', b'{"a": 1e999}', DEEP])
 def test_what_is_no_object_is_its_own_key(body):
     assert key(body) == key(body) != key(CHAT)
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farthing.domain.where import Condition, holds, parse
-from farthing.policy.rules.match import glob_of, test_of
+from farthing.policy.rules.match import filter_of, glob_of
 
 words = st.text("ab*?[]-!", max_size=5)
 values = st.one_of(st.none(), st.text("ab-", max_size=4))
@@ -24,7 +24,7 @@ conditions = st.builds(
 @given(st.lists(conditions, min_size=1, max_size=3), facts)
 def test_a_filter_made_ready_holds_when_the_filter_does(wanted, found):
     text = ",".join(f'{c.field}{c.operator}"{c.value}"' for c in wanted)
-    ready = test_of(text)
+    ready = filter_of(text)
     assert ready is not None
     assert ready(found) == holds(parse(text), found)
 
@@ -35,4 +35,4 @@ def test_a_glob_made_ready_matches_what_the_glob_does(glob, text):
 
 
 def test_no_filter_is_no_question():
-    assert test_of("") is None
+    assert filter_of("") is None

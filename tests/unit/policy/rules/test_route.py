@@ -160,6 +160,10 @@ def test_a_fallback_comes_after_and_names_nobody_twice():
         '[[route]]\nfrom = "big"\nto = "small"\n[[fallback]]\nfrom = "small"\nto = ["medium"]'
     )
     assert names(choose(routes)) == ["a/small", "b/medium"]
+    routes = router(
+        '[[route]]\nfrom = "big"\nto = "b/pool"\n[[fallback]]\nfrom = "pool"\nto = ["small"]'
+    )
+    assert names(choose(routes)) == ["b/pool", "a/small"]
 
 
 def test_a_target_that_fails_waits_behind_its_stand_ins_and_comes_back():
@@ -181,12 +185,12 @@ def test_a_target_that_fails_waits_behind_its_stand_ins_and_comes_back():
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), max_size=40))
 def test_health_reorders_and_never_leaves_out(events):
     watch = Watch(Health(eject_after=1, slow=2))
-    pool = [Target(provider, "pool") for provider in "abc"]
+    pool = tuple(Target(provider, "pool") for provider in "abc")
     for now, (provider, well) in enumerate(events):
         target = Target(provider, "pool")
         watch.answered(target, 0.1) if well else watch.failed(target, now)
         ordered = watch.order(pool, now)
-        assert sorted(ordered) == pool
+        assert sorted(ordered) == list(pool)
         out = [watch.is_out(target, now) for target in ordered]
         assert out == sorted(out)
 
@@ -215,7 +219,7 @@ def test_equal_beginnings_go_to_one_provider_whoever_asks(prefix, one, other):
 
 
 def test_beginnings_spread_evenly_and_by_weight():
-    pool = [Target(provider, "m") for provider in "abcd"]
+    pool = tuple(Target(provider, "m") for provider in "abcd")
     calls = 4000
     even = Placing(DEFAULT.affinity)
     first = [even.order(pool, even.point(b"%d" % n, ""), 0)[0].provider for n in range(calls)]
@@ -229,11 +233,11 @@ def test_beginnings_spread_evenly_and_by_weight():
 @given(st.integers(0, 2**32 - 1), st.sets(st.sampled_from("abcdefg"), min_size=2))
 def test_a_provider_that_leaves_moves_only_its_own_calls(point, providers):
     placing = Placing(DEFAULT.affinity)
-    pool = [Target(provider, "m") for provider in sorted(providers)]
+    pool = tuple(Target(provider, "m") for provider in sorted(providers))
     ranked = placing.order(pool, point, 0)
     for gone in pool:
-        left = placing.order([target for target in pool if target != gone], point, 0)
-        assert left == [target for target in ranked if target != gone]
+        left = placing.order(tuple(target for target in pool if target != gone), point, 0)
+        assert left == tuple(target for target in ranked if target != gone)
 
 
 def test_who_had_to_move_stays_where_the_cache_is_warm_now_and_goes_back_when_it_is_cold():
