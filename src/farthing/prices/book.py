@@ -107,8 +107,9 @@ class Book:
         """What no live call that begins now costs more than; see `bound.worst_case`.
 
         `service_tier` is as the request has it; None or "auto": any that its account may apply.
-        `told` has other context keys that the request settles, such as `speed`; those that it
-        does not name may be anything. Batches are not live calls.
+        `told` has other context keys that the request settles, such as `inference_geo`; those
+        that it does not name may be anything, but a `speed` that is not told is the usual one.
+        Batches are not live calls.
         """
         return self._ceilings.of(provider, model, _moment(on), who or NOBODY, service_tier, told)
 

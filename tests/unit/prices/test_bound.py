@@ -223,6 +223,7 @@ def _usual(tier: str | None) -> dict[str, str]:
 def contexts(prices: Book, whose: tuple[str, str], tier: str | None) -> list[dict[str, str]]:
     """What a live answer may say of its price, given the tier that was asked for."""
     choices = {key: {None, *values} - {"batch"} for key, values in prices.choices(*whose).items()}
+    choices.pop("speed", None)  # has to be asked for
     tiers = choices.get("service_tier", {None})
     choices["service_tier"] = {
         "flex": {"flex"} if "flex" in tiers else tiers,
@@ -341,6 +342,16 @@ def test_what_the_request_settles_itself_is_not_open():
     fast = prices.bound("anthropic", "claude-sonnet-4-5", ON)
     here = prices.bound("anthropic", "claude-sonnet-4-5", ON, told={"inference_geo": "global"})
     assert here.input_atto * 11 == fast.input_atto * 10
+
+
+def test_speed_has_to_be_asked_for_and_then_is_paid_for():
+    prices = book("[]")
+    fast = next(f for f in SOURCE.models() if "speed" in f.choices and f.provider == "anthropic")
+
+    def output(**told: str) -> int:
+        return prices.bound("anthropic", fast.model, ON, told=told).output_atto
+
+    assert output(speed="fast") > output(speed="standard") == output()
 
 
 def test_a_bound_holds_until_the_price_changes_with_the_hour():
