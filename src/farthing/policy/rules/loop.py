@@ -147,11 +147,14 @@ def _first_bytes(rule: _Rule, subject: str, size: int) -> int:
 
 def _failing_tools(loop: Loop, ask: Ask) -> _Sign | None:
     ratio = loop.tool_error_ratio
-    if ratio is None or ask.tool_results < loop.min_tools:
+    if ratio is None:
         return None
-    if ask.tool_errors * WHOLE < ratio * ask.tool_results:
+    turns = ask.turns()
+    if turns.tool_results < loop.min_tools:
         return None
-    what = f"had {ask.tool_errors} of {ask.tool_results} tool calls fail"
+    if turns.tool_errors * WHOLE < ratio * turns.tool_results:
+        return None
+    what = f"had {turns.tool_errors} of {turns.tool_results} tool calls fail"
     return what, "tool_error_ratio", LONGEST_THROTTLE
 
 
