@@ -10,8 +10,8 @@ from benchmarks.gateway import cpu
 from benchmarks.gateway.load import CALLS, HITS, NOT_CACHEABLE, STREAMS, Kind, Load, Taken
 from benchmarks.gateway.servers import Server
 
-CONNECTIONS = 16
-RATE, SLOW_RATE = 150.0, 20.0  # calls a second in the open loop
+CONNECTIONS, STEADY_CONNECTIONS = 16, 32
+RATE, SLOW_RATE = 150.0, 10.0  # calls a second in the open loop
 
 
 @dataclass
@@ -82,16 +82,16 @@ class Rounds:
 
     async def _latency(self, server: Server) -> None:
         figures = self.figures[server.name]
-        load = await self._ready(server, CALLS)
+        load = await self._ready(server, CALLS, STEADY_CONNECTIONS)
         taken = await load.open_loop(figures.rate, self.seconds * 2)
         load.close()
         self._count(server, taken)
         figures.latencies.append(taken.latencies)
 
-    async def _ready(self, server: Server, kind: Kind) -> Load:
+    async def _ready(self, server: Server, kind: Kind, connections: int = CONNECTIONS) -> Load:
         """Connections on which calls went already, so that none is made in the slice."""
-        load = await Load(server.door, kind).open(CONNECTIONS)
-        await load.closed_loop(2 * CONNECTIONS, 5.0)
+        load = await Load(server.door, kind).open(connections)
+        await load.closed_loop(2 * connections, 5.0)
         return load
 
     def _count(self, server: Server, taken: Taken) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import socket
 import sqlite3
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
+
+import msgspec
 
 from farthing.cli.finding import Finding
 from farthing.config import FILE, Gateway, Office, Settings
@@ -50,19 +53,20 @@ def _clock(workspace: Path, now: datetime) -> Finding:
 
 
 def _providers(settings: Settings) -> Finding:
-    from farthing.access.secret import secret
+    """Whether each can be called: a kind that there is, an address, its secrets."""
+    from farthing.access.secret import Secrets
+    from farthing.gateway.upstreams import upstreams_of
 
-    called = {name: each for name, each in settings.providers.items() if each.kind is not None}
-    folder = settings.path.parent if settings.path else Path.cwd()
-    for name, upstream in called.items():
-        references = [upstream.api_key, upstream.proxy, *upstream.headers.values()]
-        for reference in references:
-            if reference is not None and reference.startswith(("env:", "file:")):
-                try:
-                    secret(reference, folder)
-                except FarthingError as error:
-                    fix = f"Provide it where farthing starts, or correct [providers.{name}]."
-                    return Finding("providers", "wrong", f"{name}: {error}", fix)
+    secrets = Secrets(settings.path.parent if settings.path else Path.cwd(), os.environ)
+    called = [name for name, each in settings.providers.items() if each.kind is not None]
+    for name in called:
+        upstream = settings.providers[name]
+        one = msgspec.structs.replace(settings, providers={name: upstream})
+        try:
+            upstreams_of(one, secrets.of, lambda _scheme, _host: None)
+        except FarthingError as error:
+            fix = f"Provide it where farthing starts, or correct [providers.{name}]."
+            return Finding("providers", "wrong", f"{name}: {error}", fix)
     if not called:
         return Finding("providers", "ok", "none to call; `farthing init` writes those you have")
     return Finding("providers", "ok", f"{', '.join(called)}: every secret is there")
@@ -139,10 +143,11 @@ def _budgets(state: State) -> Finding:
 
 def _policy(state: State) -> Finding:
     from farthing.policy import versions
+    from farthing.policy.policy import parse
 
     current = versions.current(state)
     try:
-        versions.parse(current.text)
+        parse(current.text)
     except FarthingError as error:
         fix = "Go back with `farthing policy rollback`, or set a new one."
         return Finding("policy", "wrong", f"version {current.version}: {error}", fix)

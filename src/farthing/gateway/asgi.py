@@ -108,7 +108,7 @@ class Gateway:
         refusal = error.refusal
         self._live.counters.refusals[refusal.code] += 1
         x.attempt = None
-        if x.asked and x.attempts_sent == 0:
+        if x.asked and not x.booked:
             ended = asyncio.get_running_loop().time()
             self._live.ledger.settle(free_row(x, "refused", ended, reason=refusal.code))
         if not x.reply.started:

@@ -84,6 +84,7 @@ class Exchange:
         "asked",
         "attempt",
         "attempts",
+        "booked",
         "began",
         "body",
         "cache_key",
@@ -135,6 +136,7 @@ class Exchange:
         self.cache_key: bytes | None = None
         self.cache_word = b"bypass"
         self.attempts = 0
+        self.booked = False  # whether an attempt has a row of its own
         self.attempt: Attempt | None = None
         self.reply: Reply
         self.tap: Recording | None = None
@@ -152,11 +154,6 @@ class Exchange:
         if self.tap is None:
             self.tap = Recording()
         return self.tap
-
-    @property
-    def attempts_sent(self) -> int:
-        """How many attempts have rows of their own."""
-        return self.attempts
 
     def header(self, name: bytes) -> bytes | None:
         """The first header of that name (in lower case)."""

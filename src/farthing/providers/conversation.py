@@ -66,7 +66,7 @@ def texts(labels: Mapping[str, Any]) -> dict[str, str]:
 
 def tools_of(tools: bytes) -> list[Tool]:
     """The tools by type."""
-    return [] if tools in {b"", b"null"} else decoded(_TOOLS, tools)
+    return [] if tools in {b"", b"null"} else decoded(_TOOLS, tools, "tools")
 
 
 def turns_of_chat(messages: bytes) -> Turns:

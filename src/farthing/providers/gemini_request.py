@@ -64,14 +64,15 @@ def named(model: str | None) -> str:
 
 def config_of(*spelled: msgspec.Raw) -> Config:
     """Of both spellings the larger counts, for nobody knows which one Google goes by."""
-    configs = [decoded(_CONFIG, bytes(raw)) for raw in spelled if given(raw)]
+    configs = [decoded(_CONFIG, bytes(raw), "generationConfig") for raw in spelled if given(raw)]
     if not configs:
         return _NO_CONFIG
-    caps, choices = [], [1]
+    caps: list[int] = []
+    choices: list[int] = []
     for config in configs:
         caps += _counts("maxOutputTokens", config.max_output_tokens, config.max_output_tokens_)
         choices += _counts("candidateCount", config.candidate_count, config.candidate_count_)
-    most = max(choices)
+    most = max(choices, default=1)
     whole(most, "generationConfig.candidateCount", 1, MOST_CANDIDATES)
     media = any(_speaks_or_draws(config) for config in configs)
     return Config(
@@ -86,7 +87,9 @@ def serves(tools: bytes) -> bool:
     """Whether a tool runs at Google."""
     if tools in {b"", b"null"}:
         return False
-    return any(name not in _AT_THE_CALLER for tool in decoded(_TOOLS, tools) for name in tool)
+    return any(
+        name not in _AT_THE_CALLER for tool in decoded(_TOOLS, tools, "tools") for name in tool
+    )
 
 
 def remote(content: bytes) -> bool:

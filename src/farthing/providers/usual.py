@@ -49,6 +49,17 @@ class _Chat(msgspec.Struct):
     service_tier: str | None = None
 
 
+class _EmbeddingUsage(msgspec.Struct, forbid_unknown_fields=True):
+    prompt_tokens: Count
+    total_tokens: Any = None
+
+
+class _Embedded(msgspec.Struct):
+    usage: _EmbeddingUsage
+    id: str | None = None
+    model: str | None = None
+
+
 class _Details(msgspec.Struct, forbid_unknown_fields=True):
     cached_tokens: Count | None = None
     cache_write_tokens: Count | None = None
@@ -124,6 +135,7 @@ class _Generated(msgspec.Struct, rename="camel"):
 
 
 _CHAT = msgspec.json.Decoder(_Chat)
+_EMBEDDED = msgspec.json.Decoder(_Embedded)
 _RESPONSE = msgspec.json.Decoder(_Response)
 _MESSAGE = msgspec.json.Decoder(_Message)
 _ANTHROPIC_USAGE = msgspec.json.Decoder(_AnthropicUsage)
@@ -155,6 +167,15 @@ def chat(answer: bytes, provider: str | None) -> Reading | None:
         return None  # suspect
     found = Usage(fresh, cached, written, 0, visible, reasoning)
     return _reading(found, provider, told.model, told.id, told.service_tier)
+
+
+def embeddings(answer: bytes, provider: str | None) -> Reading | None:
+    """What `openai_chat.read_embeddings` says of it; None where only that can tell."""
+    try:
+        told = _EMBEDDED.decode(answer)
+    except msgspec.ValidationError:
+        return None
+    return _reading(Usage(told.usage.prompt_tokens), provider, told.model, told.id, None)
 
 
 def response(answer: bytes, provider: str | None) -> Reading | None:

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from farthing.access.secret import Secret
+from farthing.access.secret import Secret, Secrets
 from farthing.domain.errors import Refused
 
 
@@ -64,3 +64,15 @@ def test_a_raw_secret_is_refused_without_repeating_it(tmp_path):
     with pytest.raises(Refused) as refused:
         Secret("sk-raw", tmp_path, {})
     assert "sk-raw" not in str(refused.value)
+
+
+def test_all_secrets_of_a_file_follow_their_files(tmp_path):
+    (tmp_path / "key").write_text("old")
+    secrets = Secrets(tmp_path, {"TOKEN": "t"})
+    asked = [secrets.of(each) for each in ("file:key", "env:TOKEN", "plain", None)]
+    assert [each() for each in asked] == ["old", "t", "plain", ""]
+    assert secrets.refresh() == []
+    (tmp_path / "key").write_text("new")
+    os.utime(tmp_path / "key", ns=(1, 1))
+    assert secrets.refresh() == ["file:key"]
+    assert [each() for each in asked] == ["new", "t", "plain", ""]

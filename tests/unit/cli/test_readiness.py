@@ -10,11 +10,13 @@ import pytest
 
 from farthing.budgets.budget import Budget
 from farthing.budgets.store import put
+from farthing.cli import init
 from farthing.cli.readiness import examine
 from farthing.domain.money import Money
 from farthing.ledger.audit import By
 from farthing.ledger.state import FILE, State
 from farthing.ledger.workspace import Workspace
+from farthing.providers.kinds import KINDS
 
 NOW = datetime.now(UTC)
 
@@ -79,6 +81,22 @@ def test_a_secret_that_is_not_there_is_named(examined, tmp_path, monkeypatch):
     found = examined()["providers"]
     assert found.state == "ok"
     assert "s3cret" not in found.found
+
+
+@pytest.mark.parametrize(
+    ("provider", "says"), [('kind = "opnai"', "no kind"), ('kind = "azure"', "give base_url")]
+)
+def test_a_provider_that_cannot_be_called_is_named(examined, tmp_path, provider, says):
+    settings(tmp_path, f"[providers.acme]\n{provider}\n")
+    found = examined()["providers"]
+    assert found.state == "wrong"
+    assert says in found.found
+
+
+def test_what_init_writes_are_kinds_that_need_no_address():
+    everything = {name: variables[0] for name, variables in init.VARIABLES.items()}
+    assert all(KINDS[name].base_url for name in everything)
+    assert init.detected(dict.fromkeys(everything.values(), "x")) == everything
 
 
 def test_a_port_that_something_else_has_is_told_and_our_own_is_fine(examined, tmp_path):

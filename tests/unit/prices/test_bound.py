@@ -173,7 +173,7 @@ def test_no_usage_within_the_bounds_costs_more_than_the_worst_case(data):
     used = {unit: draw(st.just(count) | st.integers(0, count)) for unit, count in extras.items()}
     usage = msgspec.structs.replace(usage, details={**usage.details, **used})
 
-    lasts = int(bound.until - bound.since) - 1, int(LONGEST_CALL.total_seconds()) - 1
+    lasts = max(0, int(bound.until - bound.since) - 1), int(LONGEST_CALL.total_seconds()) - 1
     later = sum(draw(st.sampled_from([0, most]) | st.integers(0, most)) for most in lasts)
     context = draw(st.sampled_from(contexts(prices, whose, tier)))
     paid = prices.price(*whose, usage, on + timedelta(seconds=later), context, who)

@@ -63,7 +63,7 @@ class Hold:
                     retry=True,
                 ) from error  # fmt: skip
             attempt.flags.add("no_intent")
-        attempt.open = True
+        attempt.open = x.booked = True
 
     async def _held(
         self, x: Exchange, attempt: Attempt, sums: tuple[Sum, ...], *, hard: bool

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from functools import partial
 from typing import Any, TypedDict
@@ -119,18 +120,25 @@ def _floor(thinking: _Thinking | None) -> int:
 
 
 def _windows(asked: _Request, messages: bytes, tools: Tools) -> int:
-    windows = int(remote(messages) or remote(bytes(asked.system)) or given(asked.container))
+    windows = int(remote(messages) or _remote(asked.system) or given(asked.container))
     if tools.server:
         windows = max(windows, tools.rounds + 1)
-    # Compaction is one more run of the model, billed beside the others.
-    return max(windows, 1) + 1 if b'"compact' in bytes(asked.context_management) else windows
+    if given(asked.context_management) and b'"compact' in bytes(asked.context_management):
+        return max(windows, 1) + 1  # one more run of the model, billed beside the others
+    return windows
+
+
+def _remote(system: msgspec.Raw) -> bool:
+    return given(system) and remote(bytes(system))
 
 
 def _unbounded(asked: _Request, tools: Tools) -> str | None:
     return "server_tool" if given(asked.mcp_servers) or tools.uncapped else None
 
 
-def _context(asked: _Request) -> dict[str, str]:
+def _context(asked: _Request) -> Mapping[str, str]:
+    if asked.speed is asked.inference_geo is None:
+        return NO_LABELS
     context = {}
     if asked.speed:
         context["speed"] = asked.speed

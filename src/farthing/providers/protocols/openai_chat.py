@@ -116,8 +116,7 @@ def _cap(asked: _Request) -> int | None:
 
 def _predicted(asked: _Request) -> int:
     """Rejected tokens of a prediction are billed as output, and are no more than its bytes."""
-    size = len(bytes(asked.prediction))
-    return size if size > len(b"null") else 0
+    return len(bytes(asked.prediction)) if given(asked.prediction) else 0
 
 
 def _unbounded(asked: _Request, tools: bytes, cap: int | None) -> str | None:

@@ -87,7 +87,7 @@ def _prompts(prompt: bytes) -> int:
     """A list of texts, or of lists of tokens, is so many prompts; a list of tokens is one."""
     if prompt[:1] != b"[":
         return 1
-    items = decoded(_LIST, prompt)
+    items = decoded(_LIST, prompt, "prompt")
     many = len(items) if items and not isinstance(items[0], int) else 1
     if many > _MOST_PROMPTS:
         raise BadInput("prompt", f"it has {many} prompts", f"Send at most {_MOST_PROMPTS}.")

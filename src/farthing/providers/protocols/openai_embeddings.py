@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 import msgspec
 
 from farthing.domain.errors import BadInput
-from farthing.providers import openai_chat, refusals
+from farthing.providers import openai_chat, refusals, usual
 from farthing.providers.body import ABSENT, altered, decoded, hides, model_name, repeats
 from farthing.providers.conversation import MEDIA
 from farthing.providers.metering import AnswerMeter, WholeTeller, no_ending
@@ -58,6 +58,9 @@ class OpenAIEmbeddings:
 
     def meter(self, ask: Ask, *, strip_usage: bool, provider: str | None = None) -> Meter:
         def reading(body: bytes) -> Reading | None:
+            usually = usual.embeddings(body, provider)
+            if usually is not None:
+                return usually
             answer = _ANSWER.decode(body)
             if answer.get("usage") is None:
                 return None

@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> None:
         App(Simulator(settings), Attempts(told.log)),
         http=Breakable,
         lifespan="off",
-        log_level="critical",
+        log_level="error",
         access_log=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )

@@ -75,6 +75,9 @@ class Simulator:
                 script = self._talk(face, asked, wish, (name, _whose(headers, asked)))
         except Declined as declined:
             return _declined(declined, routes.errors(whose), name)
+        except RecursionError:
+            deep = Declined(400, "invalid_json", "The body is nested too deeply.")
+            return _declined(deep, routes.errors(whose), name)
         return self._as_wished(script, wish, number)
 
     def _talk(self, face: Face, asked: Asked, wish: Wish, who: tuple[str, bytes]) -> Script:

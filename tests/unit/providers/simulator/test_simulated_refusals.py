@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.providers.simulator.asking import (
@@ -211,6 +211,17 @@ def test_a_wish_that_cannot_be_read_is_a_bad_request(wish):
     assert "x-sim-" in said(script, CHAT)
 
 
+@pytest.mark.parametrize("field", ["toolConfig", "tool_config", "contents", "generationConfig"])
+def test_nesting_is_bounded(field):
+    for depth in (300, 480, 900, 5000):
+        deep = b'{"a_b":' * depth + b"1" + b"}" * depth
+        body = b'{"contents":[{"parts":[{"text":"x"}]}],"tools":[{"functionDeclarations":[]}],'
+        script = simulator().answer(
+            post(gemini("generateContent"), body + b'"%b":%b}' % (field.encode(), deep))
+        )
+        assert script.status in {200, 400}
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
@@ -225,6 +236,7 @@ FIELDS = st.sampled_from(
 
 
 @pytest.mark.parametrize("path", EVERY)
+@settings(max_examples=50)
 @given(changes=st.dictionaries(FIELDS, JSON, max_size=4))
 def test_no_body_is_too_strange_for_an_answer(path, changes):
     usual = {"model": "sim-small", "messages": [{"role": "user", "content": "x"}], "input": "x"}

@@ -52,17 +52,11 @@ class _Generation(msgspec.Struct, rename="camel"):
     response_mime_type: str | None = None
     response_schema: Any = None
     response_json_schema: Any = None
-    thinking_config: dict[str, Any] | None = None
-
-
-class _Function(msgspec.Struct, rename="camel"):
-    name: str
-    parameters: Any = None
-    parameters_json_schema: Any = None
+    thinking_config: msgspec.Raw = msgspec.Raw()
 
 
 class _Tools(msgspec.Struct, rename="camel"):
-    function_declarations: list[_Function] | None = None
+    function_declarations: list[dict[str, Any]] | None = None
 
 
 class _Request(msgspec.Struct, rename="camel"):
@@ -102,9 +96,7 @@ class Gemini:
         model = model_of(called.model)
         told, contents = told_of(body)
         made = decode(_camel(told.generation_config or b"{}"), _GENERATION, "generationConfig")
-        thinking = decode(
-            _camel(msgspec.json.encode(made.thinking_config or {})), _THINKING, "thinkingConfig"
-        )
+        thinking = decode(_camel(made.thinking_config or b"{}"), _THINKING, "thinkingConfig")
         effort, most = _thinking(thinking)
         return Asked(
             model=model,
@@ -201,7 +193,7 @@ def _schema(made: _Generation) -> Any:
 def _tool(told: _Request, contents: list[_Content]) -> Tool | None:
     offered = decode(_each_camel(told.tools), _TOOLS, "tools")
     tools = [
-        Tool(each.name, each.parameters_json_schema or each.parameters or {"type": "object"})
+        Tool(str(each.get("name")), _parameters(each))
         for group in offered
         for each in group.function_declarations or ()
     ]
@@ -211,18 +203,31 @@ def _tool(told: _Request, contents: list[_Content]) -> Tool | None:
     return tool_to_call(tools, _choice(told.tool_config), called, answered=answered)
 
 
+def _parameters(function: dict[str, Any]) -> Any:
+    """Google's own client mixes both cases in one request."""
+    names = ("parametersJsonSchema", "parameters_json_schema", "parameters")
+    return next((function[name] for name in names if function.get(name)), None)
+
+
 def _each_camel(tools: msgspec.Raw) -> bytes:
     items = decode(tools, msgspec.json.Decoder(list[msgspec.Raw]), "tools")
     return msgspec.json.encode([msgspec.Raw(_camel(item)) for item in items])
 
 
 def _choice(told: msgspec.Raw) -> str:
-    match decode(told, _ANY) if told else None:
+    match _all_camel(decode(told, _ANY)) if told else None:
         case {"functionCallingConfig": {"allowedFunctionNames": [str() as name]}}:
             return name
         case {"functionCallingConfig": {"mode": str() as mode}}:
             return _MODES.get(mode, "auto")
     return "auto"
+
+
+def _all_camel(told: Any) -> Any:
+    """The same, and the objects inside too."""
+    if not isinstance(told, dict):
+        return told
+    return {_camelled(name): _all_camel(value) for name, value in told.items()}
 
 
 def _id(reply: Reply) -> str:
