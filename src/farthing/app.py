@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 import time
 import urllib.request
-from collections.abc import Callable
 from importlib import import_module
-from pathlib import Path
 from pkgutil import iter_modules
 
-from farthing.access import secret as secrets
 from farthing.access.keyring import Keyring
+from farthing.access.secret import Secrets
 from farthing.budgets.holds import Holds
-from farthing.config import REFERENCE, Settings, Upstream
+from farthing.config import Settings, Upstream
 from farthing.gateway.asgi import Gateway
 from farthing.gateway.bookkeeper import Bookkeeper
 from farthing.gateway.ids import Ids
@@ -77,6 +75,8 @@ class GatewayApp:
 
     def __init__(self, workspace: Workspace, settings: Settings) -> None:
         self._workspace, self._settings = workspace, settings
+        folder = settings.path.parent if settings.path else workspace.root
+        self._secrets = Secrets(folder, os.environ)
         self.asgi: Gateway
 
     async def open(self) -> None:
@@ -104,7 +104,7 @@ class GatewayApp:
             ids=Ids(),
         )
         checkpoints = Checkpoints(root, holds, self._journal, {})
-        self._keeper = Keeper(root, state, self.live, checkpoints)
+        self._keeper = Keeper(root, state, self.live, checkpoints, self._secrets)
         self._keeper.load()
         checkpoints.marks = restore(self._workspace, state, holds)
         await self._keeper.checkpoint()
@@ -128,8 +128,7 @@ class GatewayApp:
 
     def upstreams(self) -> Upstreams:
         settings = self._settings
-        folder = settings.path.parent if settings.path else self._workspace.root
-        return upstreams_of(settings, _secret_in(folder), _proxy_of)
+        return upstreams_of(settings, self._secrets.of, _proxy_of)
 
 
 def spoken() -> dict[str, Protocol]:
@@ -137,22 +136,6 @@ def spoken() -> dict[str, Protocol]:
     names = (found.name for found in iter_modules(protocols.__path__))
     loaded = (import_module(f"{protocols.__name__}.{name}").PROTOCOL for name in names)
     return {protocol.name: protocol for protocol in loaded}
-
-
-def _secret_in(folder: Path) -> Callable[[str | None], Callable[[], str]]:
-    def of(reference: str | None) -> Callable[[], str]:
-        if reference is None or not REFERENCE.fullmatch(reference):
-            said = reference or ""
-            return lambda: said
-        found = secrets.secret(reference, folder)
-
-        def read() -> str:
-            found.refresh()
-            return found.value
-
-        return read
-
-    return of
 
 
 def _proxy_of(scheme: str, host: str) -> str | None:

@@ -55,7 +55,7 @@ async def _send(
 
 
 def mixed(key: str, count: int, seed: int) -> list[tuple[dict[str, Any], dict[str, str], float]]:
-    """Calls of random sizes, a tenth failing, a tenth breaking off, a tenth left by their caller."""
+    """Calls of random sizes: a tenth fail, a tenth break off, a tenth are left by their caller."""
     draw = random.Random(seed)
     return [_mixed(draw, key, number) for number in range(count)]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from farthing.access import rules
 from farthing.access.keyring import Keyring
+from farthing.access.secret import Secrets
 from farthing.budgets import store as budgets
 from farthing.domain.errors import FarthingError, Unavailable
 from farthing.domain.where import parse
@@ -23,9 +24,16 @@ PATIENCE_SECONDS = 5.0  # how long state.db may be out of reach before hard budg
 
 
 class Keeper:
-    def __init__(self, root: Path, state: State, live: Live, checkpoints: Checkpoints) -> None:
+    def __init__(
+        self,
+        root: Path,
+        state: State,
+        live: Live,
+        checkpoints: Checkpoints,
+        secrets: Secrets,
+    ) -> None:
         self._root, self._state, self._live = root, state, live
-        self._checkpoints = checkpoints
+        self._checkpoints, self._secrets = checkpoints, secrets
         self._seen: object = None
         self._lifts: dict[str, int] = {}
         self._writer = ThreadPoolExecutor(1, "farthing-state")
@@ -107,4 +115,5 @@ class Keeper:
     async def _keep(self) -> None:
         while True:
             await asyncio.sleep(STORE_SECONDS)
+            self._secrets.refresh()
             await self.checkpoint()

@@ -10,7 +10,7 @@ from farthing.providers.transport.hops import end_to_end
 from tests.unit.providers.transport.servers import Heard
 
 
-def h11_hears(parts: Iterable[bytes], *, method: str, ends: bool) -> Heard:
+def h11_hears(parts: Iterable[bytes], *, method: str, ends: bool) -> Heard:  # noqa: C901  one arm an event
     """Status, headers and body, or None where h11 takes it for no whole answer."""
     connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=64 << 10)
     connection.send(h11.Request(method=method, target="/", headers=[("host", "h")]))
