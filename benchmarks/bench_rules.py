@@ -114,7 +114,7 @@ HEALTH, AFFINITY = Health(DEFAULT.health), Affinity(DEFAULT.affinity)
 
 
 def _routed(router: Router) -> Choice:
-    return router.choose(FACTS, "s1", 1e9, HEALTH, AFFINITY, BODY[24:200])
+    return router.choose(FACTS, "s1", 1e9, HEALTH, AFFINITY, lambda: BODY[24:200])
 
 
 def _seconds(once: Callable[[], object]) -> float:

@@ -65,14 +65,13 @@ class Route:
 
     def _choice(self, x: Exchange) -> Choice:
         knobs = x.knobs
-        several = len(self._live.upstreams.all) > 1
         return knobs.routers.of(x.ask.protocol).choose(
             x.facts,
             x.session or x.id,
             x.began,
             knobs.health,
             knobs.affinity,
-            x.ask.prefix() if several else b"",
+            x.ask.prefix,
         )
 
     def _takes(self, x: Exchange, provider: str, model: str) -> bool:

@@ -40,7 +40,8 @@ class Affinity:
     def __init__(self, knobs: policy.Affinity, weights: Mapping[str, int] = _EVEN) -> None:
         self._on = knobs.mode == "on"
         self._seconds = knobs.minutes * 60
-        self._weights = weights
+        # Equal weights are none, and the logarithm is saved.
+        self._weights = weights if len(set(weights.values())) > 1 else _EVEN
         self._salts: dict[str, int] = {}
         self._places: Recent[tuple[int, str], _Place] = Recent(MOST_PREFIXES)
 

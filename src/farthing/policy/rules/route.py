@@ -72,12 +72,12 @@ class Router:
         now: float,
         health: Health,
         affinity: Affinity,
-        prefix: bytes = b"",
+        prefix: Callable[[], bytes] = bytes,
     ) -> Choice:
         """Where the call for `facts["model"]` goes.
 
         `unit` is its session, else its id: what is on one side of a share stays there. `now` is
-        in seconds since 1970.
+        in seconds since 1970. `prefix` is only called where several providers could be the first.
         """
         asked = facts.get("model") or ""
         if self._plain is not None and (plain := self._plain.get(asked)) is not None:
@@ -86,7 +86,7 @@ class Router:
         line = self._line(moved.model or asked, asked)
         if not line.pools[0] and moved.model:  # a route to what nobody serves loses no call
             moved, line = _STAYS, self._line(asked, asked)
-        point = affinity.point(prefix, unit) if line.is_open else 0
+        point = affinity.point(prefix(), unit) if line.is_open else 0
         targets = line.targets
         if line.is_open:
             pools = [self._ordered(pool, point, now, health, affinity) for pool in line.pools]

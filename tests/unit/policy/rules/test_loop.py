@@ -9,7 +9,7 @@ from farthing.domain.money import Money
 from farthing.policy.amounts import Share, Stretch
 from farthing.policy.policy import DEFAULT, Loop
 from farthing.policy.rules.loop import LONGEST_THROTTLE, OK, LoopGuard
-from farthing.providers.protocol import Ask
+from farthing.providers.protocol import Ask, Turns
 
 SESSION = {"session_id": "s1", "team": "search"}
 ASK = Ask(protocol="openai_chat", operation="chat", model="m")
@@ -92,9 +92,8 @@ def test_tools_that_mostly_fail_are_seen_once_there_are_enough():
     guard = LoopGuard([Loop(same_call=0, tool_error_ratio=Share.of("50%"), min_tools=10)])
 
     def asked(results, errors):
-        return Ask(
-            protocol="p", operation="chat", model="m", tool_results=results, tool_errors=errors
-        )
+        turns = Turns(tool_results=results, tool_errors=errors)
+        return Ask(protocol="p", operation="chat", model="m", turns=lambda: turns)
 
     assert look(guard, ask=asked(9, 9)) is OK
     assert look(guard, ask=asked(10, 4)) is OK

@@ -32,7 +32,7 @@ def router(text="", served=SERVED):
 
 def choose(routes, model="big", unit="s1", now=0.0, prefix=b"", watch=None, placing=None, **facts):
     watch, placing = watch or Watch(DEFAULT.health), placing or Placing(DEFAULT.affinity)
-    return routes.choose({"model": model, **facts}, unit, now, watch, placing, prefix)
+    return routes.choose({"model": model, **facts}, unit, now, watch, placing, lambda: prefix)
 
 
 def names(choice):
