@@ -16,9 +16,11 @@ _LISTEN = "0A"
 
 def seconds(pids: Iterable[int]) -> float:
     """CPU time of all threads of these processes, kernel and user, those that ended included."""
-    return sum(
-        time.clock_gettime(~pid << 3 | 2) for pid in pids
-    )  # as clock_getcpuclockid(3) has it
+    return sum(_clock(pid) for pid in pids)
+
+
+def living(pids: Iterable[int]) -> list[int]:
+    return [pid for pid in pids if (PROC / f"{pid}").exists()]
 
 
 def core_busy_seconds(core: int) -> float:
@@ -55,6 +57,13 @@ def pin(pids: Iterable[int], core: int) -> None:
         for thread in (PROC / f"{pid}/task").iterdir():
             with suppress(ProcessLookupError):
                 os.sched_setaffinity(int(thread.name), {core})
+
+
+def _clock(pid: int) -> float:
+    try:
+        return time.clock_gettime(~pid << 3 | 2)  # as clock_getcpuclockid(3) has it
+    except OSError as error:
+        raise ProcessLookupError(f"the process {pid}, whose CPU counts, has ended") from error
 
 
 def _listening(port: int) -> list[str]:

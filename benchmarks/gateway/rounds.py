@@ -57,10 +57,12 @@ class Rounds:
 
     async def _slices(self, server: Server) -> None:
         figures = self.figures[server.name]
-        beside = cpu.seconds(server.beside)
+        others = cpu.living(server.beside)
+        beside = cpu.seconds(others)
         taken, cost = await self._closed(server, CALLS)
+        beside = max(cpu.seconds(cpu.living(others)) - beside, 0.0)
         figures.call.append(cost)
-        figures.beside.append((cpu.seconds(server.beside) - beside) / max(taken.good, 1) * 1e6)
+        figures.beside.append(beside / max(taken.good, 1) * 1e6)
         figures.throughput.append(taken.good / taken.seconds)
         _, cost = await self._closed(server, STREAMS)
         figures.stream.append(cost)

@@ -51,8 +51,8 @@ def serve(place: Place) -> Iterator[Server]:
         bearer = {"authorization": f"Bearer {json.loads(made.stdout)['key']}"}
         door = Door(port, headers=bearer)
         everyone = cpu.family(process.pid)
-        # The supervisor may hold the socket as well; the gateway is the youngest that does.
-        gateway = [max(set(cpu.listeners(port)) & set(everyone), key=everyone.index)]
+        # The supervisor holds the socket as well, and what the gateway starts may inherit it.
+        gateway = [pid for pid in everyone if pid in cpu.listeners(port)][1:2]
         beside = [pid for pid in everyone if pid not in gateway]
         yield Server(NAME, door, gateway, beside, [*notes, *_doubts(door)], caches=True)
 
