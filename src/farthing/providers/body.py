@@ -55,6 +55,8 @@ def given(field: msgspec.Raw) -> bool:
 def model_name(model: str) -> str:
     if not 0 < len(model) <= LONGEST_NAME:
         raise BadInput("model", f"it has {len(model)} characters", "Name a model.")
+    if not model.isprintable():
+        raise BadInput("model", f"{model!r} has characters that nobody can see", "Name a model.")
     return model
 
 

@@ -59,7 +59,7 @@ class GeminiEmbeddings:
             answer = _ANSWER.decode(body)
             return gemini.read(answer, provider) if answer.get("usageMetadata") else None
 
-        return AnswerMeter(WholeTeller(reading), no_ending, strip_usage=False)
+        return AnswerMeter(WholeTeller(reading), no_ending, has_output=False)
 
     def refusal(self, refusal: Refusal) -> bytes:
         return refusals.google(refusal)

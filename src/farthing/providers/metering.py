@@ -92,9 +92,15 @@ class AnswerMeter:
     """Feeds a protocol's teller; satisfies `protocol.Meter`."""
 
     def __init__(
-        self, teller: Teller, ending: Callable[[Refusal], bytes], *, strip_usage: bool
+        self,
+        teller: Teller,
+        ending: Callable[[Refusal], bytes],
+        *,
+        strip_usage: bool = False,
+        has_output: bool = True,
     ) -> None:
-        self._teller, self._ending, self._strip = teller, ending, strip_usage
+        self._teller, self._ending = teller, ending
+        self._strip, self._has_output = strip_usage, has_output
         self._streams: bool | None = None  # until the first byte
         self._events = Events()
         self._body: list[bytes] = []
@@ -147,7 +153,7 @@ class AnswerMeter:
     def seen(self) -> Usage:
         reading = self.reading()
         passed = self._teller.text if self._streams else self._size
-        guess = -(-passed // BYTES_PER_TOKEN)
+        guess = -(-passed // BYTES_PER_TOKEN) if self._has_output else 0
         if reading is None:
             return Usage(output_visible=guess)
         usage = reading.usage

@@ -38,7 +38,7 @@ class AnthropicCountTokens:
         return altered(body, values, rewrite=change.rewrite)
 
     def meter(self, ask: Ask, *, strip_usage: bool, provider: str | None = None) -> Meter:
-        return AnswerMeter(WholeTeller(no_reading), no_ending, strip_usage=False)
+        return AnswerMeter(WholeTeller(no_reading), no_ending, has_output=False)
 
     def refusal(self, refusal: Refusal) -> bytes:
         return refusals.anthropic(refusal)

@@ -97,7 +97,7 @@ class AnthropicMessages:
 
     def meter(self, ask: Ask, *, strip_usage: bool, provider: str | None = None) -> Meter:
         """Usage is in the events that begin and end a message: there is nothing to strip."""
-        return AnswerMeter(_Teller(provider), refusals.anthropic_event, strip_usage=False)
+        return AnswerMeter(_Teller(provider), refusals.anthropic_event)
 
     def refusal(self, refusal: Refusal) -> bytes:
         return refusals.anthropic(refusal)
@@ -137,7 +137,7 @@ def _unbounded(asked: _Request, tools: Tools) -> str | None:
 
 
 def _context(asked: _Request) -> Mapping[str, str]:
-    if asked.speed is asked.inference_geo is None:
+    if asked.speed is None and asked.inference_geo is None:
         return NO_LABELS
     context = {}
     if asked.speed:

@@ -29,7 +29,7 @@ class GeminiCountTokens:
         return altered(body, {}, rewrite=True) if change.rewrite else body
 
     def meter(self, ask: Ask, *, strip_usage: bool, provider: str | None = None) -> Meter:
-        return AnswerMeter(WholeTeller(no_reading), no_ending, strip_usage=False)
+        return AnswerMeter(WholeTeller(no_reading), no_ending, has_output=False)
 
     def refusal(self, refusal: Refusal) -> bytes:
         return refusals.google(refusal)

@@ -78,7 +78,7 @@ class GeminiGenerate:
         return capped(body, change.output_cap, rewrite=change.rewrite)
 
     def meter(self, ask: Ask, *, strip_usage: bool, provider: str | None = None) -> Meter:
-        return AnswerMeter(_Teller(provider), refusals.google_event, strip_usage=False)
+        return AnswerMeter(_Teller(provider), refusals.google_event)
 
     def refusal(self, refusal: Refusal) -> bytes:
         return refusals.google(refusal)

@@ -66,7 +66,7 @@ class OpenAIEmbeddings:
                 return None
             return openai_chat.read_embeddings(answer, provider)
 
-        return AnswerMeter(WholeTeller(reading), no_ending, strip_usage=False)
+        return AnswerMeter(WholeTeller(reading), no_ending, has_output=False)
 
     def refusal(self, refusal: Refusal) -> bytes:
         return refusals.openai(refusal)

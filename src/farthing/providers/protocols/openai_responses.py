@@ -136,7 +136,7 @@ class OpenAIResponses:
 
     def meter(self, ask: Ask, *, strip_usage: bool, provider: str | None = None) -> Meter:
         """Usage is in the event that ends the stream: there is nothing to strip."""
-        return AnswerMeter(_Teller(provider), refusals.responses_event, strip_usage=False)
+        return AnswerMeter(_Teller(provider), refusals.responses_event)
 
     def refusal(self, refusal: Refusal) -> bytes:
         return refusals.openai(refusal)
