@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from farthing.domain.errors import Refused
 from farthing.providers.transport.hops import OF_A_CONNECTION, is_token
-from farthing.providers.transport.wire import Headers, Origin, Request
+from farthing.providers.transport.wire import Headers, NotSent, Origin, Request
 
 MOST_REMEMBERED = 512
 
@@ -66,7 +66,10 @@ class Heads:
 
 def host_of(origin: Origin) -> bytes:
     """As `Host` says it: IPv6 in brackets, the port where it is not the scheme's own."""
-    host = origin.host if origin.host.isascii() else origin.host.encode("idna").decode()
+    try:
+        host = origin.host if origin.host.isascii() else origin.host.encode("idna").decode()
+    except UnicodeError as error:
+        raise NotSent(f"{origin.host!a} is no host; correct base_url.") from error
     host = f"[{host}]" if ":" in host else host
     port = "" if _PORTS.get(origin.scheme) == origin.port else f":{origin.port}"
     return f"{host}{port}".encode()

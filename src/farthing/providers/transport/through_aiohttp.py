@@ -52,6 +52,7 @@ class AiohttpTransport:
                     _url(origin, heads.host, request),
                     headers=headers,
                     data=(io.BytesIO(body) if len(body) > SLICED_FROM else body) or None,
+                    allow_redirects=False,
                     proxy=origin.proxy,
                     ssl=self._authorities(origin),
                     timeout=_times(timeouts),

@@ -12,7 +12,6 @@ from contextlib import asynccontextmanager
 from farthing.providers.transport.wire import Answer, Lost, Origin, Request, Timeouts, Transport
 
 SOON = Timeouts(connect=5, first=10, between=10)
-Serve = Callable[["Visit"], Awaitable[None]]
 
 
 class Visit:
@@ -54,9 +53,12 @@ class Provider:
         self.requests: list[bytes] = []
 
 
+Serve = Callable[[Provider, Visit], Awaitable[None]]
+
+
 @asynccontextmanager
 async def provider(
-    serve: Callable[[Provider, Visit], Awaitable[None]],
+    serve: Serve,
     *,
     context: ssl.SSLContext | None = None,
     host: str = "127.0.0.1",
@@ -88,7 +90,7 @@ async def provider(
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def saying(*parts: bytes, then: str = "keep") -> Callable[[Provider, Visit], Awaitable[None]]:
+def saying(*parts: bytes, then: str = "keep") -> Serve:
     """Answers every request on a connection with the same bytes."""
 
     async def serve(it: Provider, visit: Visit) -> None:
