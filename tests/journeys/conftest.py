@@ -7,7 +7,6 @@ import pytest
 from tests.gateways import Up, key, up
 
 
-
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory) -> Iterator[Up]:
     """`farthing up` over the simulator in process, with a key as `demo_key`."""

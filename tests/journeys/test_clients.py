@@ -62,7 +62,7 @@ def test_openai_chats_and_the_ledger_has_what_it_cost(openai_client, simulated):
     assert len(booked) == 1
     assert Decimal(booked[0]["effective_usd"]) == Decimal(raw.headers["x-farthing-cost-usd"])
     assert booked[0]["response_id"] == answer.id
-    assert booked[0]["input_fresh"] == answer.usage.prompt_tokens
+    assert booked[0]["usage"]["input_fresh"] == answer.usage.prompt_tokens
 
 
 def test_openai_streams_without_a_usage_chunk_that_nobody_asked_for(openai_client, simulated):
@@ -72,7 +72,7 @@ def test_openai_streams_without_a_usage_chunk_that_nobody_asked_for(openai_clien
         chunks = list(stream)
     assert all(chunk.choices for chunk in chunks)
     booked = rows(simulated.folder, f"response_id={chunks[0].id}")
-    assert booked[0]["output_visible"] > 0
+    assert booked[0]["usage"]["output_visible"] > 0
 
 
 def test_openai_gets_the_usage_chunk_that_it_asked_for(openai_client):
@@ -144,7 +144,7 @@ def test_anthropic_messages_whole_streamed_and_counted(anthropic_client, simulat
     counted = anthropic_client.messages.count_tokens(model="sim-medium", messages=SAY)
     assert counted.input_tokens > 0
     booked = rows(simulated.folder, f"response_id={last.id}")
-    assert booked[0]["output_visible"] == last.usage.output_tokens
+    assert booked[0]["usage"]["output_visible"] == last.usage.output_tokens
 
 
 def test_anthropic_raises_its_own_errors(anthropic_client):

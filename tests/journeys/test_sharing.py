@@ -41,7 +41,7 @@ def test_a_cached_stream_replays_as_a_stream(simulated):
     (second,) = send_all(simulated.gateway, [call])
     assert (word(first), word(second)) == ("miss", "hit")
     assert second.body == first.body
-    assert second.headers["content-type"].startswith("text/event-stream")
+    assert second.headers["Content-Type"].startswith("text/event-stream")
 
 
 def test_what_is_not_deterministic_is_only_counted(simulated):

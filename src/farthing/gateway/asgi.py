@@ -80,11 +80,13 @@ class Gateway:
     ) -> Exchange:
         shape = inbound.protocol if inbound.protocol != paths.MODELS else "openai_chat"
         now, started = self._live.now(), asyncio.get_running_loop().time()
-        headers = scope["headers"]
+        headers, events = scope["headers"], False
         if query := scope.get("query_string"):
             headers = [*headers, *_key_in(query)]
+            events = b"alt=sse" in query
         x = Exchange(self._live.ids.new(now), now, started, headers, self._protocols[shape])
         x.path_model, x.path_stream = inbound.model, inbound.stream
+        x.events = events
         x.read_body = _Body(receive, headers, self._most_bytes)
         x.reply = Reply(send, x)
         return x

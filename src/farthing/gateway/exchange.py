@@ -90,6 +90,7 @@ class Exchange:
         "cache_key",
         "cache_word",
         "cost",
+        "events",
         "facts",
         "headers",
         "hung_up",
@@ -120,6 +121,7 @@ class Exchange:
         self.headers, self.protocol = headers, protocol
         self.path_model: str | None = None
         self.path_stream = False
+        self.events = True  # Gemini streams a JSON array where `alt=sse` is not asked for
         self.asked = False  # whether `ask` was read
         self.read_body: Callable[[], Awaitable[bytes]]
         self.body = b""

@@ -10,13 +10,16 @@ from farthing.access import rules
 from farthing.access.keyring import Keyring
 from farthing.access.secret import Secrets
 from farthing.budgets import store as budgets
+from farthing.budgets.holds import Kept, Place
 from farthing.domain.errors import FarthingError, Unavailable
 from farthing.domain.where import parse
 from farthing.gateway.knobs import Knobs
 from farthing.gateway.live import Live
-from farthing.gateway.restore import Checkpoints
+from farthing.gateway.restore import Checkpoints, Marks
+from farthing.ledger import used_rates
 from farthing.ledger.state import State
 from farthing.policy import policy, versions
+from farthing.prices.rate import Rate
 
 LOOK_SECONDS = 0.25  # a change takes effect within a second
 STORE_SECONDS = 1.0
@@ -50,6 +53,7 @@ class Keeper:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._note_rates()
         await self.checkpoint()
         self._writer.shutdown()
 
@@ -83,10 +87,28 @@ class Keeper:
         else:
             self._live.holds.forget_idle()
 
-    def _write(self, changed, marks) -> None:  # type: ignore[no-untyped-def]
+    async def _note_rates(self) -> None:
+        """What live calls were priced with goes into the price table, by way of state.db."""
+        ids, self._live.ledger.new_rates = self._live.ledger.new_rates, []
+        rates = [rate for each in ids if (rate := self._live.book.rate(each)) is not None]
+        if not rates:
+            return
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._writer, self._keep_rates, rates)
+        except FarthingError:
+            self._live.ledger.new_rates += ids
+
+    def _keep_rates(self, rates: list[Rate]) -> None:
+        used_rates.keep(self._opened(), rates)
+
+    def _opened(self) -> State:
+        """The writing thread's own connection."""
         if self._store is None:
             self._store = State.open(self._root)
-        self._checkpoints.write(self._store, changed, marks)
+        return self._store
+
+    def _write(self, changed: list[tuple[Place, Kept]], marks: Marks) -> None:
+        self._checkpoints.write(self._opened(), changed, marks)
 
     def _changes(self) -> object:
         """What differs once anything in force was changed: every change is noted there."""
@@ -116,4 +138,5 @@ class Keeper:
         while True:
             await asyncio.sleep(STORE_SECONDS)
             self._secrets.refresh()
+            await self._note_rates()
             await self.checkpoint()

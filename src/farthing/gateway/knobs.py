@@ -45,6 +45,10 @@ class Knobs:
         self.retries, self.health = Retries(policy.retry), Health(policy.health)
         weights = {each.name: each.weight for each in upstreams.all.values()}
         self.affinity = Affinity(policy.affinity, weights)
+        if before is not None and before.policy.health == policy.health:
+            self.health = before.health  # who is out stays out
+        if before is not None and before.policy.affinity == policy.affinity:
+            self.affinity = before.affinity  # and warm prompt caches stay known
         self.routers = Routers(policy, upstreams)
 
 

@@ -10,7 +10,7 @@ from farthing.providers.transport.hops import end_to_end
 from tests.unit.providers.transport.servers import Heard
 
 
-def h11_hears(parts: Iterable[bytes], *, method: str, ends: bool) -> Heard:  # noqa: C901  one arm an event
+def h11_hears(parts: Iterable[bytes], *, method: str, ends: bool) -> Heard:
     """Status, headers and body, or None where h11 takes it for no whole answer."""
     found: h11.Response | None = None
     body: list[bytes] = []
