@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from farthing.providers.transport.http1 import PooledTransport
-from farthing.providers.transport.through_aiohttp import AiohttpTransport
 from farthing.providers.transport.wire import Answer, Origin, Request, Timeouts, Transport
 
 
@@ -12,13 +11,21 @@ class Transports:
 
     def __init__(self, plain: Transport | None = None, odd: Transport | None = None) -> None:
         self._plain: Transport = PooledTransport() if plain is None else plain
-        self._odd: Transport = AiohttpTransport() if odd is None else odd
+        self._odd = odd
 
     async def send(self, origin: Origin, request: Request, timeouts: Timeouts) -> Answer:
-        odd = origin.proxy is not None or origin.ca_file is not None
-        way = self._odd if odd else self._plain
-        return await way.send(origin, request, timeouts)
+        plain = origin.proxy is None and origin.ca_file is None
+        return await (self._plain if plain else self._other()).send(origin, request, timeouts)
 
     async def close(self) -> None:
         await self._plain.close()
-        await self._odd.close()
+        if self._odd is not None:
+            await self._odd.close()
+
+    def _other(self) -> Transport:
+        if self._odd is None:
+            # Most gateways never need it, and it takes memory and time to import.
+            from farthing.providers.transport.through_aiohttp import AiohttpTransport
+
+            self._odd = AiohttpTransport()
+        return self._odd
