@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import selectors
 import time
 
 import pytest
@@ -384,6 +385,43 @@ async def test_a_slow_reader_is_no_silent_provider() -> None:
         answer = await transport.send(it.origin, asking(), Timeouts(first=0.2, between=0.2))
         await asyncio.sleep(1.0)
         assert len(await rest(answer)) == 20_000_000
+
+
+class _Leaping(asyncio.SelectorEventLoop):
+    """A loop whose clock leaps where it would wait."""
+
+    def __init__(self) -> None:
+        super().__init__(_LeapingSelector(self))
+        self.leapt = 0.0
+
+    def time(self) -> float:
+        return super().time() + self.leapt
+
+
+class _LeapingSelector(selectors.DefaultSelector):
+    def __init__(self, loop: _Leaping) -> None:
+        super().__init__()
+        self._loop = loop
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        found = super().select(min(timeout or 0, 0.001))
+        if not found and timeout:
+            self._loop.leapt += timeout
+        return found
+
+
+def test_all_time_is_the_loops() -> None:
+    async def waits() -> float:
+        async with provider(_stalling) as it, closing(PooledTransport()) as transport:
+            began = asyncio.get_running_loop().time()
+            with pytest.raises(TimedOut):
+                await transport.send(it.origin, asking(target="/head"), Timeouts(first=600))
+            return asyncio.get_running_loop().time() - began
+
+    began = time.monotonic()
+    with asyncio.Runner(loop_factory=_Leaping) as runner:
+        assert 600 <= runner.run(waits()) < 601
+    assert time.monotonic() - began < 30
 
 
 async def test_a_port_that_nobody_listens_on_is_not_sent() -> None:
