@@ -14,11 +14,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from farthing.api import answers, housekeeping
+from farthing.api import answers, metrics
+from farthing.api.callers import Callers
 from farthing.api.chores import Chores, Run
 from farthing.api.doorway import Doorway
+from farthing.api.housekeeping import Housekeeping
+from farthing.api.metrics import Metrics
+from farthing.api.traces import Traces
 from farthing.config import Settings
 from farthing.domain.errors import FarthingError
+from farthing.ledger.inbox import Inbox
 from farthing.ledger.state import State
 from farthing.ledger.workspace import Workspace
 
@@ -30,7 +35,10 @@ class Office:
         self.workspace = Workspace.open(root)
         self.settings = Settings.load(root).office
         self.state = State.open(root)
-        self.chores = Chores(housekeeping.chores(self.workspace))
+        housekeeping = Housekeeping(self.workspace, Inbox(self.workspace))
+        self.chores = Chores(housekeeping.chores())
+        self.traces = Traces(Callers(self.state), housekeeping.inbox)
+        self.metrics = Metrics(self.chores, housekeeping, self.traces)
 
     async def close(self) -> None:
         await self.chores.stop()
@@ -49,7 +57,12 @@ def app(office: Office) -> ASGIApp:
             await office.close()
 
     served = Starlette(
-        routes=[Route("/healthz", _alive), Route("/readyz", _ready)],
+        routes=[
+            Route("/healthz", _alive),
+            Route("/readyz", _ready),
+            Route("/metrics", _metrics),
+            Route("/v1/traces", _traces, methods=["POST"]),
+        ],
         exception_handlers={
             FarthingError: answers.of_farthing,
             HTTPException: answers.of_http,
@@ -77,6 +90,16 @@ async def _ready(request: Request) -> Response:
     runs = {name: _told(run) for name, run in office.chores.runs.items()}
     told = {"ready": error is None, "error": error, "chores": runs}
     return answers.answer(told, 503 if error else 200)
+
+
+async def _metrics(request: Request) -> Response:
+    office: Office = request.app.state.office
+    return metrics.page(office.metrics)
+
+
+async def _traces(request: Request) -> Response:
+    office: Office = request.app.state.office
+    return await office.traces(request)
 
 
 def _told(run: Run) -> dict[str, object]:
