@@ -70,6 +70,8 @@ class Gateway:
             await self._refuse(x, Refusing(503, error.code, str(error), retry=True))
         except FarthingError as error:
             await self._refuse(x, Refusing(500, error.code, str(error)))
+        finally:
+            del x.reply  # it knows the call, too: a circle that only the collector would break
 
     def _arrived(
         self,

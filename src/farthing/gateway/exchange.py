@@ -114,7 +114,7 @@ class Exchange:
         "whole",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0915  one line for each thing that is known of a call
         self, call_id: str, began: float, started: float, headers: Headers, protocol: Protocol
     ) -> None:
         self.id, self.began, self.started = call_id, began, started  # epoch and loop seconds
