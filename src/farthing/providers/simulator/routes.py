@@ -8,6 +8,7 @@ from typing import Literal
 from farthing.providers.simulator.face import Called, Face, Plain
 from farthing.providers.simulator.faces import (
     chat,
+    completions,
     embeddings,
     gemini,
     gemini_plain,
@@ -20,8 +21,9 @@ from farthing.providers.simulator.script import Declined
 Vendor = Literal["openai", "anthropic", "gemini"]
 Plainly = Callable[[bytes, Called, int], Plain]
 POST, GET = b"POST", b"GET"
+_CHAT = "/chat/completions"
 _TALK: Mapping[str, Face] = {
-    "completions": chat.FACE,
+    "completions": completions.FACE,
     "responses": responses.FACE,
     "messages": messages.FACE,
     "generateContent": gemini.FACE,
@@ -45,8 +47,8 @@ def called(method: bytes, target: bytes) -> Called:
 
 def talk(line: Called) -> Face | None:
     """Who holds the conversation; None: it is none."""
-    face = _TALK.get(line.verb or "")
-    if face is None or (line.verb == "completions" and "/chat/" not in line.path):
+    face = chat.FACE if line.path.endswith(_CHAT) else _TALK.get(line.verb or "")
+    if face is None:
         return None
     if line.method != POST:
         raise Declined(405, "method_not_allowed", f"{line.path[:80]} takes POST only.")

@@ -13,6 +13,7 @@ from farthing.providers.simulator.simulator import Simulator
 from farthing.providers.transport.wire import Request
 from farthing.providers.usage import read_body
 
+COMPLETIONS = "/v1/completions"
 CHAT, RESPONSES, EMBEDDINGS = "/v1/chat/completions", "/v1/responses", "/v1/embeddings"
 MESSAGES, COUNT = "/v1/messages", "/v1/messages/count_tokens"
 TALKS = ("chat", "responses", "messages", "gemini")

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tests.unit.providers.simulator.asking import (
     CHAT,
+    COMPLETIONS,
     COUNT,
     EMBEDDINGS,
     MESSAGES,
@@ -28,7 +29,7 @@ PATHS = {
     "messages": MESSAGES,
     "gemini": gemini("generateContent"),
 }
-EVERY = (*PATHS.values(), EMBEDDINGS, COUNT, gemini("embedContent", "sim-embed"))
+EVERY = (*PATHS.values(), COMPLETIONS, EMBEDDINGS, COUNT, gemini("embedContent", "sim-embed"))
 
 
 def family(path: str) -> str:
@@ -185,7 +186,7 @@ def test_geminis_key_may_stand_in_the_query():
 
 
 def test_other_places_and_methods_are_not_found():
-    assert simulator().answer(post("/v1/completions", {})).status == 404
+    assert simulator().answer(post("/v1/images", {})).status == 404
     assert simulator().answer(get("/v1/nowhere")).status == 404
     assert simulator().answer(get(CHAT)).status == 405
     assert simulator().answer(get(EMBEDDINGS)).status == 404

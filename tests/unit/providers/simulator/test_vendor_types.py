@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 from tests.unit.providers.simulator.asking import (
     CHAT,
+    COMPLETIONS,
     COUNT,
     EMBEDDINGS,
     MESSAGES,
@@ -308,3 +309,20 @@ def test_a_mark_in_a_message_is_valid_too():
     script = simulator().answer(post(MESSAGES, ask))
     (message,) = checked("messages", script)
     assert message.usage.cache_creation.ephemeral_5m_input_tokens > 2000
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_old_completions(stream):
+    ask = {"model": "sim-small", "prompt": ["Once", "upon"], "n": 2, "best_of": 3, "max_tokens": 9}
+    if stream:
+        ask |= {"stream": True, "stream_options": {"include_usage": True}}
+    script = simulator().answer(post(COMPLETIONS, ask))
+    told = events_of(script) if stream else [body_of(script)]
+    for choice in (choice for each in told for choice in each["choices"]):
+        choice["finish_reason"] = choice["finish_reason"] or "stop"  # the type knows no null yet
+    made = [openai_types.Completion.model_validate(each) for each in told]
+    choices = [choice for each in made for choice in each.choices]
+    assert {choice.index for choice in choices} == {0, 1, 2, 3}
+    assert sum(len(choice.text) for choice in choices) == 4 * 9 * 4
+    assert made[-1].usage.completion_tokens == 2 * 3 * 9
+    assert choices[-1].finish_reason == "length"
