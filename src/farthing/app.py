@@ -41,11 +41,9 @@ from farthing.policy.policy import DEFAULT
 from farthing.prices.live import LivePrices
 from farthing.providers import protocols
 from farthing.providers.protocol import Protocol
-from farthing.providers.simulator.simulator import Simulator
-from farthing.providers.simulator.transport import SimulatorTransport
 from farthing.providers.transport.choose import Transports
 from farthing.providers.transport.http1 import PooledTransport
-from farthing.providers.transport.through_aiohttp import AiohttpTransport
+from farthing.providers.transport.wire import Transport
 
 _SIMULATED_MODELS = ("sim-small", "sim-medium", "sim-large", "sim-embed")
 SIMULATED = {"simulator": Upstream(kind="simulator", models=_SIMULATED_MODELS)}
@@ -89,9 +87,7 @@ class GatewayApp:
         keyring = Keyring.load(state)
         holds = Holds(StoredSums(state), time.time)
         self._journal = Journal(self._workspace, fsync=self._settings.gateway.fsync)
-        self._transport = Transports(
-            PooledTransport(), AiohttpTransport(), SimulatorTransport(Simulator())
-        )
+        self._transport = Transports(PooledTransport(), _through_aiohttp, _simulated)
         self.live = Live(
             keyring=keyring,
             knobs=Knobs(DEFAULT, "", upstreams, keyring),
@@ -129,6 +125,19 @@ class GatewayApp:
     def upstreams(self) -> Upstreams:
         settings = self._settings
         return upstreams_of(settings, self._secrets.of, _proxy_of)
+
+
+def _through_aiohttp() -> Transport:
+    from farthing.providers.transport.through_aiohttp import AiohttpTransport
+
+    return AiohttpTransport()
+
+
+def _simulated() -> Transport:
+    from farthing.providers.simulator.simulator import Simulator
+    from farthing.providers.simulator.transport import SimulatorTransport
+
+    return SimulatorTransport(Simulator())
 
 
 def spoken() -> dict[str, Protocol]:

@@ -2,50 +2,38 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
-=======
-from farthing.providers.transport.http1 import PooledTransport
->>>>>>> client
+from collections.abc import Callable
+
 from farthing.providers.transport.wire import Answer, Origin, Request, Timeouts, Transport
 
 IN_PROCESS = ".invalid"  # no host has such a name (RFC 6761 §6.4): the simulator's answers here
 
 
 class Transports:
-    """A Transport that hands each request to the one that can."""
+    """A Transport that hands each request to the one that can.
 
-<<<<<<< HEAD
-    def __init__(self, plain: Transport, odd: Transport, inside: Transport) -> None:
-        self._plain, self._odd, self._inside = plain, odd, inside
+    `odd` and `inside` are made when first needed: most gateways need neither, and pay no memory.
+    """
+
+    def __init__(
+        self, plain: Transport, odd: Callable[[], Transport], inside: Callable[[], Transport]
+    ) -> None:
+        self._plain = plain
+        self._make = {"odd": odd, "inside": inside}
+        self._made: dict[str, Transport] = {}
 
     async def send(self, origin: Origin, request: Request, timeouts: Timeouts) -> Answer:
         if origin.host.endswith(IN_PROCESS):
-            return await self._inside.send(origin, request, timeouts)
-        odd = origin.proxy is not None or origin.ca_file is not None
-        return await (self._odd if odd else self._plain).send(origin, request, timeouts)
+            return await self._of("inside").send(origin, request, timeouts)
+        if origin.proxy is not None or origin.ca_file is not None:
+            return await self._of("odd").send(origin, request, timeouts)
+        return await self._plain.send(origin, request, timeouts)
 
     async def close(self) -> None:
-        for each in (self._plain, self._odd, self._inside):
+        for each in (self._plain, *self._made.values()):
             await each.close()
-=======
-    def __init__(self, plain: Transport | None = None, odd: Transport | None = None) -> None:
-        self._plain: Transport = PooledTransport() if plain is None else plain
-        self._odd = odd
 
-    async def send(self, origin: Origin, request: Request, timeouts: Timeouts) -> Answer:
-        plain = origin.proxy is None and origin.ca_file is None
-        return await (self._plain if plain else self._other()).send(origin, request, timeouts)
-
-    async def close(self) -> None:
-        await self._plain.close()
-        if self._odd is not None:
-            await self._odd.close()
-
-    def _other(self) -> Transport:
-        if self._odd is None:
-            # Most gateways never need it, and it takes memory and time to import.
-            from farthing.providers.transport.through_aiohttp import AiohttpTransport
-
-            self._odd = AiohttpTransport()
-        return self._odd
->>>>>>> client
+    def _of(self, kind: str) -> Transport:
+        if kind not in self._made:
+            self._made[kind] = self._make[kind]()
+        return self._made[kind]
