@@ -28,7 +28,7 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Housekeeping:
     """The jobs of one workspace, and how many rows came in by them."""
 

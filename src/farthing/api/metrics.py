@@ -16,7 +16,7 @@ from farthing.api.housekeeping import Housekeeping
 from farthing.api.traces import Traces
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Metrics(Collector):
     """Read off when somebody asks; nothing is counted twice."""
 
