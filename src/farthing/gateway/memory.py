@@ -10,8 +10,8 @@ from farthing.policy.rules.eviction import Shelf
 from farthing.policy.rules.recent import Recent
 from farthing.providers.transport.wire import Headers
 
-SEEN = 100_000  # calls that are remembered without their answers, for the count in shadow
-OVERHEAD = 600  # bytes of an entry beside its body
+SEEN = 20_000  # calls that are remembered without their answers, for the count in shadow
+OVERHEAD = 4000  # bytes that an entry takes beside its body: headers, keys, bookkeeping
 
 
 class Kept(msgspec.Struct, frozen=True, gc=False):
