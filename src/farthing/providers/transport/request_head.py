@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import operator
+
 from farthing.domain.errors import Refused
 from farthing.providers.transport.hops import OF_A_CONNECTION, is_token
 from farthing.providers.transport.wire import Headers, NotSent, Origin, Request
 
-MOST_REMEMBERED = 512
+MOST_REMEMBERED, LONGEST_REMEMBERED = 512, 256  # callers choose paths and names
 
 
 class Unspeakable(Refused):
@@ -41,15 +43,14 @@ class Heads:
     def checked(self, request: Request) -> Headers:
         """The headers that go on the wire. Their names are good; `write` looks at values."""
         headers = request.headers
-        names = [name for name, _ in headers]
-        if self._names.issuperset(names):
+        if self._names.issuperset(map(_NAME, headers)):
             return headers
-        for name in names:
+        for name, _ in headers:
             if not is_token(name):
                 raise Unspeakable("A header's name is no lower-case token; leave it out.")
         kept = [pair for pair in headers if pair[0] not in OF_A_CONNECTION]
         if len(self._names) < MOST_REMEMBERED:
-            self._names.update(name for name, _ in kept)
+            self._names.update(name for name, _ in kept if len(name) <= LONGEST_REMEMBERED)
         return kept
 
     def _start(self, request: Request) -> bytes:
@@ -59,7 +60,7 @@ class Heads:
         if target[:1] != b"/" or len(target.translate(None, _NOT_IN_A_TARGET)) != len(target):
             raise Unspeakable("The path holds what no path may; encode it with %.")
         start = b"%b %b HTTP/1.1\r\nhost: %b\r\n" % (method, target, self.host)
-        if len(self._starts) < MOST_REMEMBERED:
+        if len(self._starts) < MOST_REMEMBERED and len(target) <= LONGEST_REMEMBERED:
             self._starts[method, target] = start
         return start
 
@@ -75,6 +76,7 @@ def host_of(origin: Origin) -> bytes:
     return f"{host}{port}".encode()
 
 
+_NAME = operator.itemgetter(0)
 _METHODS = frozenset({b"DELETE", b"GET", b"HEAD", b"OPTIONS", b"PATCH", b"POST", b"PUT"})
 _BODILESS = frozenset({b"GET", b"HEAD"})
 _PORTS = {"http": 80, "https": 443}

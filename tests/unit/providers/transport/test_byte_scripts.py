@@ -41,6 +41,7 @@ def test_h11_reads_it_the_same_or_the_case_says_why_not(case: dict[str, Any]) ->
     assert found is None or _expected(case, "ours") is not None or "because" in case
 
 
+@pytest.mark.asyncio(loop_factories=["uvloop"])  # the gateway's; both would take twice as long
 @each()
 async def test_our_client_reads_it_right_wherever_it_is_cut(case: dict[str, Any]) -> None:
     sent = case["sends"].encode("latin-1")
