@@ -102,7 +102,8 @@ class GatewayApp:
         checkpoints = Checkpoints(root, holds, self._journal, {})
         self._keeper = Keeper(root, state, self.live, checkpoints, self._secrets)
         self._keeper.load()
-        checkpoints.marks = restore(self._workspace, state, holds)
+        tenants = {key.id: key.tenant for key in keyring.all()}
+        checkpoints.marks = restore(self._workspace, state, holds, tenants)
         await self._keeper.checkpoint()
         named = [
             (each.provider, model)

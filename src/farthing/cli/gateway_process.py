@@ -41,6 +41,8 @@ def uvicorn_loop() -> asyncio.Runner:
 
 
 async def serve(asked: argparse.Namespace) -> None:
+    for handle in (asked.fd, asked.ready_fd, asked.alive_fd):
+        os.set_inheritable(handle, False)  # noqa: FBT003  or our child would keep the port open
     workspace = Workspace.open(asked.workspace)
     settings = Settings.load(workspace.root)
     if not any(each.kind for each in settings.providers.values()):

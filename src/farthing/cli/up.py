@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import selectors
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 START_SECONDS = 60.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # before a process that ended by itself starts again
 KILL_AFTER = 10.0  # seconds beyond the drain
+PORT_SECONDS = 2.0  # for a port that is in use to become free
 BACKLOG = 2048
 DEMO_KEY = "demo-key"
 _REFUSED = 2
@@ -80,7 +82,7 @@ class _Door:
         self.socket = socket.socket(family, socket.SOCK_STREAM)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            self.socket.bind((host, port))
+            self._bind(host, port)
             self.socket.listen(BACKLOG)
         except OSError as error:
             raise Unavailable(
@@ -89,6 +91,19 @@ class _Door:
             ) from error
         shown = f"[{host}]" if ":" in host else host
         self.url = f"{'https' if secure else 'http'}://{shown}:{self.socket.getsockname()[1]}"
+
+    def _bind(self, host: str, port: int) -> None:
+        """Processes of a supervisor that was killed let go of their ports within moments."""
+        until = time.monotonic() + PORT_SECONDS
+        while True:
+            try:
+                self.socket.bind((host, port))
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE or time.monotonic() > until:
+                    raise
+                time.sleep(0.1)
+            else:
+                return
 
 
 class _Child:

@@ -16,8 +16,10 @@ from farthing.gateway.reply import Reply
 from farthing.gateway.rows import free_row
 from farthing.providers import paths
 from farthing.providers.protocol import Protocol, Refusal
+from farthing.providers.transport.wire import Headers
 
 BODY_SECONDS = 60.0  # for all of a request's body
+MOST_HEADERS, MOST_HEADER_BYTES = 256, 64 << 10
 LOOK_SECONDS = 0.1  # how often calls that take long are looked after
 _TEXT = [(b"content-type", b"text/plain; charset=utf-8")]
 
@@ -58,6 +60,7 @@ class Gateway:
         try:
             if self._live.draining:
                 raise Refusing(503, "draining", "The gateway is shutting down.", retry=True)
+            _bound_headers(x.headers)
             if inbound.refusal is not None:
                 raise _refusing(inbound.refusal)
             if inbound.protocol == paths.MODELS:
@@ -189,6 +192,15 @@ class _Body:
         return Refusing(
             413, "body_too_large",
             f"A body may have {self._most >> 20} MiB. Send less, or raise [gateway] max_body_mb.",
+        )  # fmt: skip
+
+
+def _bound_headers(headers: Headers) -> None:
+    size = sum([len(name) + len(value) for name, value in headers])
+    if len(headers) > MOST_HEADERS or size > MOST_HEADER_BYTES:
+        raise Refusing(
+            431, "headers_too_large",
+            f"A call has at most {MOST_HEADERS} headers of {MOST_HEADER_BYTES >> 10} KiB together.",
         )  # fmt: skip
 
 

@@ -34,8 +34,10 @@ class StoredSums:
         return (Money.of(found[0][0]).pico, found[0][1]) if found else (0, None)
 
 
-def restore(workspace: Workspace, state: State, holds: Holds) -> Marks:
+def restore(workspace: Workspace, state: State, holds: Holds, tenants: Mapping[str, str]) -> Marks:
     """Count what was settled after the last checkpoint; answers how far every set is counted.
+
+    `tenants` are those of the keys, by id: rows do not name them, and a budget's filter may.
 
     Adopt dead processes' sets before: what they left open is then settled at its hold.
     """
@@ -48,7 +50,8 @@ def restore(workspace: Workspace, state: State, holds: Holds) -> Marks:
             continue
         for entry in journal.read(segment, offset if segment.seq == seq else 0):
             if entry.settled and (cost := _cost(entry.call)):
-                holds.count(facts_of(entry.call), entry.call.time.timestamp(), cost)
+                facts = {**facts_of(entry.call), "tenant": tenants.get(entry.call.key or "")}
+                holds.count(facts, entry.call.time.timestamp(), cost)
     return {segment.set: (segment.seq + 1, 0) for segment in sorted(there)}
 
 

@@ -95,6 +95,8 @@ class Settle:
             self._live.ledger.used(price.price_ids)
         else:
             done.flags.add("unpriced")
+            if attempt.hold is not None and attempt.hold_amount:
+                done.effective = attempt.hold_amount  # the ceiling that the policy charges
         if reading is not None and reading.reported_usd is not None:
             done.reported = done.effective = Money.of(reading.reported_usd)
         for run in reading.also if reading else ():
