@@ -16,6 +16,7 @@ Span = Literal["day", "week", "month", "total", "run"]
 SPANS: tuple[str, ...] = get_args(Span)
 
 _LIMIT = re.compile(r"\$?(\d+(?:\.\d+)?)/(\w+)")
+_FIELD = re.compile(r"[A-Za-z_][\w.\-]{0,99}")
 _NAME = re.compile(r"[A-Za-z0-9][\w.:\-]{0,99}")
 
 
@@ -41,6 +42,8 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
             raise Refused(f"{self.name!r} is no budget's name. Use letters, digits, - _ . and :")
         if self.where:
             parse(self.where)
+        if self.per is not None and not _FIELD.fullmatch(self.per):
+            raise Refused(f"{self.per!r} is no field. Name one, such as customer or key.")
         zone(self.timezone)
         return self
 
@@ -57,3 +60,15 @@ def parse_limit(text: str) -> tuple[Money, Span]:
         return Money.of(found[1]), found[2]  # type: ignore[return-value]  # by the check above
     except InexactNumber as error:
         raise Refused(f"{found[1]} has more than twelve decimals.") from error
+
+
+def own(key: str, hard: str | None, soft: str | None) -> dict[str, Budget]:
+    """A key's own budgets by name. They follow it through rotations, as its id stays."""
+    limits = {f"key-{key}": hard, f"key-{key}-soft": soft}
+    found = {name: parse_limit(text) for name, text in limits.items() if text is not None}
+    return {
+        name: Budget(
+            name=name, limit=limit, span=span, where=f"key={key}", hard=not name.endswith("-soft")
+        )
+        for name, (limit, span) in found.items()
+    }

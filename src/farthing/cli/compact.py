@@ -20,15 +20,16 @@ def compact(
 
     Reports are right without it, but slower the longer the journal is. Calls that a killed
     process left without an answer are booked at the most they can have cost, marked `recovered`.
+    Segments that a budget has not counted yet are stored, too, and stay until it has.
     It may be stopped at any moment; the next run goes on where it was.
     """
-    from farthing.ledger import rollup
+    from farthing.ledger import rollup, watermarks
     from farthing.ledger.compact import compact as move
     from farthing.ledger.tidy import tidy
     from farthing.ledger.workspace import Workspace
 
     workspace = Workspace.open(context.obj, create=False)
-    done = move(workspace)
+    done = move(workspace, keep_from=watermarks.uncounted_from(workspace.root))
     tidy(workspace)
     sums = rollup.update(workspace)
     typer.echo(json.dumps(as_record(done, sums)) if as_json else said(done))

@@ -11,17 +11,24 @@ import typer
 from typer._click.exceptions import ClickException  # BadParameter's family has no public name
 
 from farthing.cli import (
+    admin,
     allocate,
+    budgets,
     calls,
     compact,
+    configuration,
     demo,
     doctor,
     export,
     imports,
+    init,
+    keys,
     plugins,
+    policies,
     prices,
     reconcile,
     report,
+    up,
 )
 from farthing.domain.errors import Defect, FarthingError, Unavailable
 
@@ -54,10 +61,17 @@ app.command()(reconcile.reconcile)
 app.add_typer(export.app, name="export")
 app.add_typer(prices.app)
 app.command()(allocate.allocate)
+app.add_typer(keys.app)
+app.add_typer(budgets.app)
+app.add_typer(policies.app)
+app.command()(init.init)
+app.add_typer(configuration.app)
+app.command()(admin.admin_token)
 app.command()(compact.compact)
 app.command()(demo.demo)
 app.command()(plugins.plugins)
 app.command()(doctor.doctor)
+app.command()(up.up)
 
 
 def main() -> None:

@@ -64,6 +64,28 @@ def _moment(text: str, now: datetime, tz: ZoneInfo) -> datetime:
     return _iso(text, tz)
 
 
+def duration(text: str) -> timedelta:
+    """Read `90m`, `24h`, `30d`, `2w`."""
+    found = _AGO.fullmatch(text.strip())
+    try:
+        if found is not None:
+            return timedelta(**{_STEP[found[2]]: int(found[1])})
+    except OverflowError:
+        pass
+    raise Refused(f"{text!r} is no length of time. Write it as 90m, 24h, 30d or 2w.")
+
+
+def deadline(text: str, now: datetime, tz: ZoneInfo) -> datetime:
+    """Read `30d` (from now), a date or an ISO time in the future, as UTC."""
+    try:
+        ends = now + duration(text) if _AGO.fullmatch(text) else _iso(text, tz)
+    except OverflowError as error:
+        raise Refused(f"{text!r} is further away than dates go.") from error
+    if ends <= now:
+        raise Refused(f"{text!r} is not in the future. Write 30d, or a later date.")
+    return ends
+
+
 def month(text: str, tz: ZoneInfo) -> Period:
     """The calendar month `2026-10` in `tz`."""
     try:

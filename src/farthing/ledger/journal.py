@@ -113,6 +113,11 @@ class Journal:
         with self._turn:
             self._rotate()
 
+    def position(self) -> tuple[int, int]:
+        """The segment that is written now, and how many bytes of it are."""
+        with self._turn:
+            return self.seq, self._size
+
     def sync(self) -> None:
         """Wait until everything written so far is on the disk."""
         with self._turn:
@@ -251,9 +256,9 @@ def replay(workspace: Workspace, after: Mapping[str, int]) -> Iterator[Entry]:
             yield from read(segment)
 
 
-def read(segment: Segment) -> Iterator[Entry]:
-    """A segment's whole lines."""
-    written = segment.path.read_bytes()
+def read(segment: Segment, offset: int = 0) -> Iterator[Entry]:
+    """A segment's whole lines, from a byte on."""
+    written = segment.path.read_bytes()[offset:]
     for line in written[: written.rfind(b"\n") + 1].splitlines():
         head = _HEAD.decode(line)
         yield Entry(segment, head.line == "call", _CALL.decode(line), head.hold_usd)

@@ -23,21 +23,21 @@ _MIGRATIONS = (
     """
     CREATE TABLE keys (
         id TEXT PRIMARY KEY,
-        digest BLOB NOT NULL,             -- sha256 of the secret part; the key itself is nowhere
-        name TEXT,
-        scope TEXT NOT NULL,              -- JSON: team, project …, tags
-        tenant TEXT NOT NULL,
-        models TEXT NOT NULL,             -- JSON list of globs; empty: all
-        rates TEXT NOT NULL,              -- JSON: requests_per_minute, tokens_per_minute …
-        created_at TEXT NOT NULL,
-        expires_at TEXT,
-        revoked_at TEXT,
-        replaces TEXT                     -- the id of the key that this one was rotated from
+        value TEXT NOT NULL,              -- JSON of access.Key
+        origin TEXT NOT NULL              -- who made it: cli, config, demo
     ) STRICT;
+    CREATE TABLE key_secrets (            -- a rotated key has two for a while
+        digest BLOB PRIMARY KEY,          -- sha256 of the secret part; the secret is nowhere
+        key TEXT NOT NULL REFERENCES keys (id) ON DELETE CASCADE,
+        created_at TEXT NOT NULL,
+        expires_at TEXT                   -- when this secret ends; the key may live on
+    ) STRICT;
+    CREATE INDEX secrets_of_keys ON key_secrets (key);
     CREATE TABLE budgets (
         name TEXT PRIMARY KEY,
         value TEXT NOT NULL,              -- JSON of budgets.Budget
-        origin TEXT NOT NULL              -- who set it: cli, config, key, demo
+        origin TEXT NOT NULL,             -- who set it: cli, config, key, demo
+        lifts INTEGER NOT NULL DEFAULT 0  -- how often a block was lifted; see budgets/store.py
     ) STRICT;
     CREATE TABLE sums (                   -- what of a budget is settled in one stretch of time
         budget TEXT NOT NULL,
@@ -47,9 +47,10 @@ _MIGRATIONS = (
         blocked TEXT,                     -- why nothing more is granted here
         PRIMARY KEY (budget, instance, period)
     ) STRICT;
-    CREATE TABLE watermarks (             -- sums include every segment of a set before this one
+    CREATE TABLE watermarks (             -- sums include a set's segments before this one, and
         journal_set TEXT PRIMARY KEY,
-        seq INTEGER NOT NULL
+        seq INTEGER NOT NULL,
+        offset INTEGER NOT NULL           -- of this one so many bytes
     ) STRICT;
     CREATE TABLE policies (               -- versions, newest last; never edited
         version INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -96,6 +97,13 @@ class State:
         except sqlite3.Error as error:
             raise _mapped(error, path) from error
         return cls(connection, path)
+
+    @classmethod
+    def of_nothing(cls) -> State:
+        """What is in force where there is no workspace yet. Forgotten when it is closed."""
+        connection = sqlite3.connect(":memory:", isolation_level=None)
+        _migrate(connection, Path(FILE))
+        return cls(connection, Path(FILE))
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         """All rows of a query that only reads."""

@@ -64,10 +64,14 @@ class Charge:
         self.always = not (dated or self.timed or self.sized)
 
     def applies(self, when: datetime, usage: Usage) -> bool:
+        return self.holds(when) and (not self.sized or self._fits(usage))
+
+    def holds(self, when: datetime) -> bool:
+        """Whether it applies at a moment to a call of some size."""
         since, until = self.since, self.until
         if (since is not None and when < since) or (until is not None and when >= until):
             return False
-        return (not self.timed or self._in_hours(when)) and (not self.sized or self._fits(usage))
+        return not self.timed or self._in_hours(when)
 
     def of(self, usage: Usage) -> Priced:
         listed = self.listed.of(usage)

@@ -21,6 +21,11 @@ class Claims:
         self.known: dict[tuple[str | None, ...], tuple[Contract, ...]] = {}
 
     def first(self, who: Mapping[str, str], when: datetime) -> int:
+        """The number of the one that prices a call; 0: none does."""
+        return next((c.number for c in self.holding(who) if c.is_price and c.holds(when)), 0)
+
+    def holding(self, who: Mapping[str, str]) -> tuple[Contract, ...]:
+        """Those that are for a caller, at one time or another, first match first."""
         asked = tuple([who.get(field) for field in self.fields])
         holding = self.known.get(asked)
         if holding is None:
@@ -28,4 +33,4 @@ class Claims:
                 self.known.clear()
             holding = tuple(c for c in self.contracts if c.is_for(who))
             self.known[asked] = holding
-        return next((c.number for c in holding if c.holds(when)), 0)
+        return holding

@@ -20,7 +20,8 @@ from farthing.prices.tariff import Tariff
 from farthing.prices.units import by_price_key, units
 
 WHO = ("account", *SCOPE)
-_PLAIN = ("provider", "model", *WHO, "since", "until", "discount", "source")
+_LIMITS = ("context_window", "max_output_tokens")
+_PLAIN = ("provider", "model", *WHO, "since", "until", "discount", "source", *_LIMITS)
 
 
 class Contract(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,7 +29,8 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
 
     `who` maps a call's account, key, team … to a glob (`*`, `?`, `[…]`, case matters); a call
     without the field does not match. Provider and model globs ignore case. `off` is the share
-    taken off the list price; `prices` are attodollars by unit, instead of it.
+    taken off the list price; `prices` are attodollars by unit, instead of it. An entry with
+    neither prices nothing: it only says how many tokens a model takes and gives.
     """
 
     number: int  # 1 for the first
@@ -39,7 +41,13 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
     until: datetime | None = None  # exclusive
     off: Decimal | None = None  # 0.17 for "17%"
     prices: Mapping[str, int] = {}
+    context_window: int | None = None
+    max_output: int | None = None
     source: str = ""
+
+    @property
+    def is_price(self) -> bool:
+        return self.off is not None or bool(self.prices)
 
     def covers(self, providers: tuple[str | None, ...], models: tuple[str, ...]) -> bool:
         """Whether a model's names, as asked and as the price list has them, match."""
@@ -85,8 +93,9 @@ class _Entry:
         prices = {
             by_price_key()[key].name: self._price(key) for key in self.raw if key not in _PLAIN
         }
-        off = self._discount()
-        if (off is None) == (not prices):
+        off, (window, most) = self._discount(), map(self._count, _LIMITS)
+        nothing = off is None and not prices and window is None and most is None
+        if nothing or (off is not None and prices):
             raise self._bad(
                 "it needs a discount or prices, one of them",
                 'Give discount = "17%", or prices such as input_mtok = "0.50".',
@@ -104,6 +113,8 @@ class _Entry:
             until=until,
             off=off,
             prices=prices,
+            context_window=window,
+            max_output=most,
             source=self._text("source") or f"{self.path.name} [[prices]] {self.number}",
         )
 
@@ -138,6 +149,12 @@ class _Entry:
         value = self.raw.get(field)
         if value is not None and (not isinstance(value, str) or not value.strip()):
             raise self._bad(f"`{field}` is {value!r}", f'Write it as text: {field} = "…".')
+        return value
+
+    def _count(self, field: str) -> int | None:
+        value = self.raw.get(field)
+        if value is not None and (type(value) is not int or value < 1):
+            raise self._bad(f"`{field}` is {value!r}", f"Write a number of tokens: {field} = 8192.")
         return value
 
     def _price(self, key: str) -> int:

@@ -49,8 +49,15 @@ class Offers:
         return self._source.provider(self._priced_as.get(name, name))
 
     def find(self, provider: str | None, model: str | None) -> Found | None:
-        whose = self._priced_as.get(provider, provider) if provider else provider
-        return self._source.find(whose, model) if model else None
+        return self._source.find(self.listed_as(provider), model) if model else None
+
+    def listed_as(self, provider: str | None) -> str | None:
+        return self._priced_as.get(provider, provider) if provider else provider
+
+    def choices(self, provider: str | None, model: str | None) -> Mapping[str, frozenset[str]]:
+        """The context keys that change a model's price, each with the values that do."""
+        found = self.find(provider, model)
+        return self._choices(Asked(found, model, {})) if found and model else {}
 
     def of(
         self,
@@ -94,8 +101,15 @@ class Offers:
 
     def _matters(self, asked: Asked) -> dict[str, str]:
         """The part of the context that changes this model's price."""
-        keys = {*asked.found.choices, *(key for gap in self._gaps for key in gap.reads(asked))}
+        keys = self._choices(asked)
         return {key: value for key, value in asked.context.items() if key in keys}
+
+    def _choices(self, asked: Asked) -> dict[str, frozenset[str]]:
+        choices = dict(asked.found.choices)
+        for gap in self._gaps:
+            for key, values in gap.reads(asked).items():
+                choices[key] = choices.get(key, frozenset()) | values
+        return choices
 
     def _changes_nothing_known(self, asked: Asked) -> bool:
         """Whether a tier should change the price, and nobody publishes by how much."""

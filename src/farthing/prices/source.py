@@ -15,7 +15,8 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     """A model that a source knows: who is billed for it, and whose price list says so.
 
     `owner` differs from `provider` where one offers another's models at the other's prices.
-    `choices` are the context keys and values that change the price.
+    `choices` are the context keys and values that change the price; any other value of them
+    is the usual price. `context_window` and `max_output` are tokens, None where it is not said.
     """
 
     provider: str
@@ -23,6 +24,8 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     released: date | None = None
     choices: Mapping[str, frozenset[str]] = {}
+    context_window: int | None = None
+    max_output: int | None = None
     source: str = ""  # which of several price lists knows it; set where there are several
 
 

@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from runpy import run_path
 from types import MappingProxyType
+from typing import Any
 
 from farthing.domain.money import round_half_even
 
@@ -51,13 +55,21 @@ class Unit:
 
 @cache
 def units() -> Mapping[str, Unit]:
-    """Every unit by name. Reads genai-prices on first use: it is slow to import."""
-    from genai_prices.data_units import unit_data
-
+    """Every unit by name, read on first use."""
     return {
         name: Unit(name, raw["price_key"], raw["per"], frozenset(raw["dimensions"].items()))
-        for name, raw in unit_data.items()
+        for name, raw in _unit_data().items()
     }
+
+
+def _unit_data() -> dict[str, Any]:
+    """One plain file of genai-prices, run by itself: the package takes a second and 80 MB."""
+    package = find_spec("genai_prices")
+    folders = package.submodule_search_locations if package else None
+    if not folders:
+        raise ModuleNotFoundError("genai_prices is not installed; run `make setup`")
+    found: dict[str, Any] = run_path(str(Path(folders[0], "data_units.py")))["unit_data"]
+    return found
 
 
 @cache

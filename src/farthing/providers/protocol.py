@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Callable, Mapping
 from typing import Protocol as Seam
 
 import msgspec
@@ -13,6 +12,18 @@ from farthing.providers.reading import Reading
 
 NO_LABELS: Mapping[str, str] = {}
 NO_EXTRAS: Mapping[str, int] = {}
+
+
+class Turns(msgspec.Struct, frozen=True):
+    """What the loop guard counts in a request."""
+
+    messages: int = 0
+    tool_results: int = 0  # of them, results of tools …
+    tool_errors: int = 0  # … and those that say they failed
+
+
+def no_turns() -> Turns:
+    return Turns()
 
 
 class Ask(msgspec.Struct, kw_only=True, gc=False):
@@ -30,19 +41,21 @@ class Ask(msgspec.Struct, kw_only=True, gc=False):
     has_output: bool = True  # embeddings have none
     output_cap: int | None = None  # tokens for each choice; None: up to the model
     output_floor: int = 0  # the cap may not be clamped below: Anthropic's thinking budget
+    extra_output: int = 0  # tokens billed as output beyond the cap: a prediction's rejected ones
     choices: int = 1
     deterministic: bool = False  # temperature 0, or an embedding
     windows: int = 0
     unbounded: str | None = None  # background, server_tool …
     extras: Mapping[str, int] = NO_EXTRAS  # the most of each unit billed beside tokens
     service_tier: str | None = None  # as asked; None: the account decides
+    context: Mapping[str, str] = NO_LABELS  # what else changes the price: speed, inference_geo
     usage_asked: bool = True  # the stream's usage event was asked for, or always comes
     user: str | None = None
     metadata: Mapping[str, str] = NO_LABELS
-    prefix: bytes = b""  # what a provider's prompt cache goes by: system, tools, first messages
-    turns: int = 0  # messages in the request
-    tool_results: int = 0  # of them, results of tools …
-    tool_errors: int = 0  # … and those that say they failed
+    # These two read the conversation: call them only where they are wanted.
+    prefix: Callable[[], bytes] = bytes  # what a prompt cache goes by: tools, system, first message
+    turns: Callable[[], Turns] = no_turns
+    rewrite: bool = False  # a field may be there twice: send what `change` makes of it, not this
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +63,9 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
     model: str | None = None
     output_cap: int | None = None  # lower than asked
+    cap_field: str = "max_completion_tokens"  # where chat's cap goes if none is there (kinds.py)
     include_usage: bool = False  # ask for the usage event of a stream
+    rewrite: bool = False  # each field once, as the request was read
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,10 +80,21 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
 class Meter(Seam):
     """Reads one answer as it passes. Made anew for each answer."""
 
-    complete: bool  # the terminal event, or a whole body, was seen
+    @property
+    def complete(self) -> bool:
+        """The terminal event, or a whole body, was seen."""
+        ...
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """What was wrong: garbled_stream, garbled_usage, stream_error, overlong_answer."""
+        ...
 
     def feed(self, chunk: bytes) -> bytes:
-        """Take the next bytes of a successful answer; give what the caller is to get of them."""
+        """Take the next bytes of a successful answer; give what the caller is to get of them.
+
+        `b""` is the end of the body, however it came: gives what was held back.
+        """
         ...
 
     def reading(self) -> Reading | None:
@@ -79,7 +105,10 @@ class Meter(Seam):
         ...
 
     def seen(self) -> Usage:
-        """An estimate from what passed, for an answer that broke off: 4 bytes of text a token."""
+        """What passed of an answer that broke off: what it said, else 4 bytes of text a token.
+
+        The input is 0 where the answer did not say it, that is where `reading` is None.
+        """
         ...
 
     def broken(self, refusal: Refusal) -> bytes:
@@ -88,7 +117,7 @@ class Meter(Seam):
 
 
 class Protocol(Seam):
-    name: ClassVar[str]
+    name: str
 
     def read(self, body: bytes, model: str | None, *, stream: bool) -> Ask:
         """Read a request. `model` and `stream` are what the path said, where it says so (Gemini).
@@ -102,8 +131,11 @@ class Protocol(Seam):
         """The body with that changed and every other byte as it was, where possible."""
         ...
 
-    def meter(self, ask: Ask, *, strip_usage: bool) -> Meter:
-        """For an answer to `ask`. `strip_usage`: the usage event was our wish, not the caller's."""
+    def meter(self, ask: Ask, *, strip_usage: bool, provider: str | None = None) -> Meter:
+        """For an answer to `ask`. `strip_usage`: the usage event was our wish, not the caller's.
+
+        `provider` is whose prices apply: some count in their own way.
+        """
         ...
 
     def refusal(self, refusal: Refusal) -> bytes:

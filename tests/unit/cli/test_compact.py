@@ -12,6 +12,7 @@ from farthing.domain.errors import Refused
 from farthing.domain.money import Money
 from farthing.ledger import engine, journal
 from farthing.ledger.journal import Journal
+from farthing.ledger.state import State
 from farthing.ledger.workspace import Workspace
 from tests.unit.ledger.calls import call
 
@@ -28,6 +29,15 @@ def test_it_moves_the_journal_and_says_how_much(tmp_path: Path) -> None:
     assert journal.segments(workspace) == []
     total = engine.connect(workspace).sql("SELECT sum(effective_usd)::VARCHAR FROM rollup")
     assert total.fetchall() == [("0.750000000000",)]
+
+
+def test_what_no_budget_has_counted_stays_in_the_journal(tmp_path: Path) -> None:
+    workspace = Workspace.open(tmp_path)
+    State.open(tmp_path).close()
+    with Journal(workspace) as writing:
+        writing.settle(call(1))
+    assert "1 row of 1 segment moved" in _compact(tmp_path)
+    assert len(journal.segments(workspace)) == 1
 
 
 def test_without_work_it_says_so(tmp_path: Path) -> None:

@@ -102,6 +102,15 @@ _NOT_TAGS: Final = (
     *("url.", "http.", "openai.", "error.", "exception."),
 )
 _ASSOCIATED: Final = "traceloop.association.properties."
+_READ: Final = frozenset(
+    (
+        *(*_PROVIDER, *_MODEL, *_SERVED, *_INPUT, *_OUTPUT, *_CACHE_READ, *_CACHE_WRITE),
+        *(*_REASONING, *_AUDIO_IN, *_AUDIO_OUT, *_TIER, *_COST, *_CURRENCY, *_SESSION, *_USER),
+        *("gen_ai.operation.name", "openinference.span.kind", "traceloop.span.kind"),
+        *("llm.request.type", "gen_ai.response.id", "gen_ai.prompt.name", "error.type"),
+        *("gen_ai.agent.name", "gen_ai.agent.id", "gen_ai.response.time_to_first_chunk"),
+    )
+)
 _RESPONSE_WAS_ERROR: Final = frozenset({"2", "STATUS_CODE_ERROR"})
 
 
@@ -147,6 +156,23 @@ def is_call(said: Mapping[str, Any]) -> bool:
     return first(said, _MODEL + _SERVED) is not None and first(said, _PROVIDER) is not None
 
 
+def is_error(span: Mapping[str, Any]) -> bool:
+    """Whether its status says so, by name or number."""
+    return str(mapping(span.get("status")).get("code", "")) in _RESPONSE_WAS_ERROR
+
+
+def reads(name: str, value: Any) -> bool:
+    """Whether a span's attribute can reach the ledger. None that may hold a prompt does."""
+    if name in _READ:
+        return True
+    label = name.startswith(_ASSOCIATED) or not name.startswith(_NOT_TAGS)
+    return label and isinstance(value, str)
+
+
+def reads_of_resource(name: str) -> bool:
+    return name.startswith("farthing.") or name in _ENVIRONMENT or name == "service.name"
+
+
 def attributes(listed: Any, prefix: str = "") -> dict[str, Any]:
     """OTLP's key and AnyValue pairs as one flat mapping; nested ones joined with dots."""
     flat: dict[str, Any] = {}
@@ -170,13 +196,14 @@ def _spans(source: Source) -> Iterator[Span | Problem]:
         if listed is None:
             yield Problem(record.line, "resourceSpans", "is missing; only traces are read")
             continue
-        for span, resource in _walk(listed):
+        for span, resource in spans_in(listed):
             number += 1
             line = number if record.numbered else record.line
             yield Span(line, span, attributes(span.get("attributes")), resource)
 
 
-def _walk(listed: Any) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+def spans_in(listed: Any) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    """Each span of a document's resourceSpans, with its resource's attributes."""
     for one in items(listed):
         group = mapping(one)
         resource = attributes(mapping(group.get("resource")).get("attributes"))
@@ -222,7 +249,7 @@ def _draft(span: Span) -> Draft:
         latency_ms=_latency(span),
         ttft_ms=_first_token(said),
         session_id=text(first(said, _SESSION)),
-        trace_id=_hex(first(span.fields, ("traceId", "trace_id"))),
+        trace_id=hexadecimal(first(span.fields, ("traceId", "trace_id"))),
         template_id=text(said.get("gen_ai.prompt.name")),
         tags=bounded(_own_tags(span, None if own else cost), labels),
         **scope,
@@ -281,8 +308,7 @@ def _kind(said: Mapping[str, Any]) -> str | None:
 
 
 def _status(span: Span) -> str:
-    code = str(mapping(span.fields.get("status")).get("code", ""))
-    return "error" if code in _RESPONSE_WAS_ERROR or span.said.get("error.type") else "ok"
+    return "error" if is_error(span.fields) or span.said.get("error.type") else "ok"
 
 
 def _time(span: Span, which: str) -> Any:
@@ -302,12 +328,12 @@ def _first_token(said: Mapping[str, Any]) -> int | None:
 
 
 def _span_id(span: Span) -> str | None:
-    trace = _hex(first(span.fields, ("traceId", "trace_id")))
-    own = _hex(first(span.fields, ("spanId", "span_id")))
+    trace = hexadecimal(first(span.fields, ("traceId", "trace_id")))
+    own = hexadecimal(first(span.fields, ("spanId", "span_id")))
     return f"{trace}/{own}" if trace and own else own
 
 
-def _hex(said: Any) -> str | None:
+def hexadecimal(said: Any) -> str | None:
     """An id in hexadecimal; protobuf's own JSON writes it in base64."""
     if not isinstance(said, str) or not said.endswith("="):
         return text(said)

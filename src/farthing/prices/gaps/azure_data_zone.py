@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from fractions import Fraction
 
-from farthing.prices.gap import Asked
+from farthing.prices.gap import NO_KEYS, Asked
 from farthing.prices.tariff import Tariff, scaled
 
 UPLIFT = Fraction(11, 10)
@@ -21,8 +22,8 @@ class AzureDataZone:
 
     name = "azure_data_zone"
 
-    def reads(self, asked: Asked) -> frozenset[str]:
-        return frozenset({KEY}) if asked.found.provider == "azure" else frozenset()
+    def reads(self, asked: Asked) -> Mapping[str, frozenset[str]]:
+        return {KEY: _ZONED} if asked.found.provider == "azure" else NO_KEYS
 
     def correct(self, asked: Asked, tariffs: tuple[Tariff, ...]) -> tuple[Tariff, ...]:
         if asked.found.provider != "azure":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from itertools import pairwise
 
@@ -21,7 +21,7 @@ _HALF_FROM_THE_START = frozenset({"openai", "anthropic", "mistral"})
 class BatchHistory:
     name = "batch_history"
 
-    def reads(self, asked: Asked) -> frozenset[str]:
+    def reads(self, asked: Asked) -> Mapping[str, frozenset[str]]:
         return NO_KEYS
 
     def correct(self, asked: Asked, tariffs: tuple[Tariff, ...]) -> tuple[Tariff, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 
 from farthing.prices.gap import NO_KEYS, Asked
@@ -15,7 +16,7 @@ ASSUMED = "assumed_regional_uplift"
 class BedrockRegion:
     name = "bedrock_region"
 
-    def reads(self, asked: Asked) -> frozenset[str]:
+    def reads(self, asked: Asked) -> Mapping[str, frozenset[str]]:
         return NO_KEYS
 
     def correct(self, asked: Asked, tariffs: tuple[Tariff, ...]) -> tuple[Tariff, ...]:

@@ -21,7 +21,7 @@ class DeepseekHours:
 
     name = "deepseek_hours"
 
-    def reads(self, asked: Asked) -> frozenset[str]:
+    def reads(self, asked: Asked) -> Mapping[str, frozenset[str]]:
         return NO_KEYS
 
     def correct(self, asked: Asked, tariffs: tuple[Tariff, ...]) -> tuple[Tariff, ...]:

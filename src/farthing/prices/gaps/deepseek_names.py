@@ -24,7 +24,7 @@ _DAY_FROM, _DAY_TO = 30, 16 * 60 + 30  # 00:30 to 16:30 UTC was the standard pri
 class DeepseekNames:
     name = "deepseek_names"
 
-    def reads(self, asked: Asked) -> frozenset[str]:
+    def reads(self, asked: Asked) -> Mapping[str, frozenset[str]]:
         return NO_KEYS
 
     def correct(self, asked: Asked, tariffs: tuple[Tariff, ...]) -> tuple[Tariff, ...]:

@@ -23,7 +23,7 @@ _AT_FIRST = ("100", "200")
 class OpenaiAudioPreview:
     name = "openai_audio_preview"
 
-    def reads(self, asked: Asked) -> frozenset[str]:
+    def reads(self, asked: Asked) -> Mapping[str, frozenset[str]]:
         return NO_KEYS
 
     def correct(self, asked: Asked, tariffs: tuple[Tariff, ...]) -> tuple[Tariff, ...]:

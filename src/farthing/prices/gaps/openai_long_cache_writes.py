@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from farthing.prices.gap import NO_KEYS, Asked
@@ -15,7 +17,7 @@ TIMES_SHORT = 2
 class OpenaiLongCacheWrites:
     name = "openai_long_cache_writes"
 
-    def reads(self, asked: Asked) -> frozenset[str]:
+    def reads(self, asked: Asked) -> Mapping[str, frozenset[str]]:
         return NO_KEYS
 
     def correct(self, asked: Asked, tariffs: tuple[Tariff, ...]) -> tuple[Tariff, ...]:

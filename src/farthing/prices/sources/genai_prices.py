@@ -123,6 +123,7 @@ def _found(seller: Provider, info: ModelInfo, ref: str) -> Found:
         model=info.id,
         released=_date_in(ref) or _date_in(info.id),
         choices={key: frozenset(values) for key, values in choices.items()},
+        context_window=info.context_window,
     )
 
 

@@ -1,0 +1,237 @@
+"""Grant what still fits into every budget, and take back what a call did not use. Read this first.
+
+A call holds its worst case in each budget that covers it before its bytes leave, and settles at
+its true cost. So for every hard budget, at every moment: settled + held ≤ limit. Nothing is read
+and hoped for: one process keeps the sums, between two awaits they cannot change, and state.db
+with the journal bring them back after a restart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Protocol
+
+from farthing.budgets.budget import Budget
+from farthing.budgets.periods import label_of, period_of
+from farthing.domain.where import All, holds, parse
+
+Facts = Mapping[str, str | None]
+Place = tuple[str, str, str]  # budget, instance, first moment of the period as ISO text or ""
+
+MANY = 50_000  # sums in memory; the idle ones beyond are looked up in the store again
+ROUTES = 20_000  # kinds of callers whose budgets are remembered
+
+
+class Sum:
+    """What one budget has settled and held in one stretch of time, in picodollars."""
+
+    __slots__ = ("blocked", "budget", "held", "limit", "place", "settled", "until")
+
+    def __init__(self, budget: Budget, place: Place, until: float, kept: Kept) -> None:
+        self.budget, self.place, self.until = budget, place, until
+        self.limit = budget.limit.pico
+        self.settled, self.blocked = kept
+        self.held = 0
+
+    @property
+    def free(self) -> int:
+        """What may still be granted; 0 where the budget is blocked."""
+        return 0 if self.blocked else self.limit - self.settled - self.held
+
+
+Kept = tuple[int, str | None]  # settled picodollars, why it is blocked
+NOTHING: Kept = (0, None)
+
+
+class Store(Protocol):
+    """Where sums that are not in memory lie."""
+
+    def kept(self, place: Place) -> Kept: ...
+
+
+class Hold:
+    """What one attempt may cost at most, taken out of `sums` until it is settled."""
+
+    __slots__ = ("amount", "open", "sums")
+
+    def __init__(self, sums: tuple[Sum, ...], amount: int) -> None:
+        self.sums, self.amount, self.open = sums, amount, True
+
+
+class Holds:
+    """The budgets in force and their sums. For one event loop; nothing here blocks."""
+
+    def __init__(self, store: Store, now: Callable[[], float]) -> None:
+        self._store, self._now = store, now
+        self._budgets: list[tuple[Budget, All]] = []
+        self._routes: dict[tuple[str | None, ...], tuple[Budget, ...]] = {}
+        self._fields: tuple[str, ...] = ()
+        self._sums: dict[Place, Sum] = {}
+        self._periods: dict[tuple[str, str], tuple[float, float, str]] = {}
+        self._waiting: deque[tuple[asyncio.Future[None], tuple[Sum, ...]]] = deque()
+        self._changed: dict[Place, Sum] = {}
+
+    def configure(self, budgets: Iterable[Budget]) -> None:
+        """Put other budgets in force. Sums go on; a raised limit wakes those who wait."""
+        self._budgets = [(each, parse(each.where) if each.where else ()) for each in budgets]
+        named = {condition.field for _, where in self._budgets for condition in where}
+        self._fields = tuple(sorted(named))
+        self._routes.clear()
+        limits = {each.name: each for each, _ in self._budgets}
+        for place, found in list(self._sums.items()):
+            if (budget := limits.get(place[0])) is None:
+                del self._sums[place]
+                self._changed.pop(place, None)
+            else:
+                found.budget, found.limit = budget, budget.limit.pico
+        self._wake()
+
+    def lift(self, name: str) -> None:
+        """Grant again from a budget that was blocked."""
+        for place, found in self._sums.items():
+            if place[0] == name and found.blocked:
+                found.blocked = None
+                self._changed[place] = found
+        self._wake()
+
+    def sums(self, facts: Facts, at: float) -> tuple[Sum, ...]:
+        """The sums that a call with these facts, begun at `at` (epoch seconds), counts in."""
+        if not self._budgets:
+            return ()
+        kind = tuple([facts.get(field) for field in self._fields])
+        budgets = self._routes.get(kind)
+        if budgets is None:
+            if len(self._routes) >= ROUTES:
+                self._routes.clear()
+            budgets = tuple(each for each, where in self._budgets if holds(where, facts))
+            self._routes[kind] = budgets
+        return tuple([s for each in budgets if (s := self._sum(each, facts, at)) is not None])
+
+    def try_take(self, sums: tuple[Sum, ...], amount: int) -> Hold | None:
+        """Hold `amount` picodollars in all of them, or nothing where a hard one lacks it."""
+        for each in sums:
+            if each.budget.hard and amount > each.free:
+                return None
+        for each in sums:
+            each.held += amount
+        return Hold(sums, amount)
+
+    def tightest(self, sums: tuple[Sum, ...]) -> Sum | None:
+        """The hard sum that has the least left; None where none is hard."""
+        hard = [each for each in sums if each.budget.hard]
+        return min(hard, key=lambda each: each.free) if hard else None
+
+    def may_fit(self, sums: tuple[Sum, ...], amount: int) -> bool:
+        """Whether it would fit if everything held now came back unused."""
+        return all(
+            not each.blocked and amount <= each.limit - each.settled
+            for each in sums
+            if each.budget.hard
+        )
+
+    async def freed(self, sums: tuple[Sum, ...], until: float) -> bool:
+        """Wait until something may have become free in these; False once `until` (loop time)."""
+        loop = asyncio.get_running_loop()
+        seconds = until - loop.time()
+        if seconds <= 0:
+            return False
+        woken: asyncio.Future[None] = loop.create_future()
+        entry = (woken, sums)
+        self._waiting.append(entry)
+        timer = loop.call_later(seconds, _set, woken)
+        try:
+            await woken
+        finally:
+            timer.cancel()
+            if entry in self._waiting:
+                self._waiting.remove(entry)
+        return loop.time() < until
+
+    def settle(self, hold: Hold, cost: int) -> bool:
+        """Book what it cost. False where that exceeds the hold: hard budgets are then blocked."""
+        if not hold.open:
+            return True
+        hold.open = False
+        within = cost <= hold.amount
+        for each in hold.sums:
+            each.held -= hold.amount
+            each.settled += cost
+            if not within and each.budget.hard:
+                each.blocked = "over_bound"
+            if cost or not within:
+                self._changed[each.place] = each
+        if self._waiting:
+            self._wake()
+        return within
+
+    def count(self, facts: Facts, at: float, cost: int) -> None:
+        """Add what was settled without a hold in this process: a replayed line."""
+        for each in self.sums(facts, at):
+            each.settled += cost
+            self._changed[each.place] = each
+
+    def take_changed(self) -> list[tuple[Place, Kept]]:
+        """What to write to the store: each changed sum as it is now."""
+        changed = [(place, (s.settled, s.blocked)) for place, s in self._changed.items()]
+        self._changed.clear()
+        return changed
+
+    def forget_idle(self) -> None:
+        """Leave what nobody uses to the store, where there are too many to keep."""
+        if len(self._sums) > MANY:
+            self._sums = {
+                place: each
+                for place, each in self._sums.items()
+                if each.held or place in self._changed
+            }
+
+    def put_back(self, changed: list[tuple[Place, Kept]]) -> None:
+        """The store could not be written: these are still to be stored."""
+        for place, _ in changed:
+            if place in self._sums:
+                self._changed[place] = self._sums[place]
+
+    def open_holds(self) -> int:
+        """Picodollars held now, over all sums."""
+        return sum(each.held for each in self._sums.values())
+
+    def all_sums(self) -> Iterable[Sum]:
+        return self._sums.values()
+
+    def _sum(self, budget: Budget, facts: Facts, at: float) -> Sum | None:
+        field = "session_id" if budget.span == "run" else budget.per
+        instance = "" if field is None else facts.get(field)
+        if instance is None:  # the call is of no run, or has no such customer
+            return None
+        _, until, start = self._period(budget, at)
+        place = (budget.name, instance, start)
+        found = self._sums.get(place)
+        if found is None:
+            found = self._sums[place] = Sum(budget, place, until, self._store.kept(place))
+        return found
+
+    def _period(self, budget: Budget, at: float) -> tuple[float, float, str]:
+        known = self._periods.get((budget.span, budget.timezone))
+        if known is not None and known[0] <= at < known[1]:
+            return known
+        first, last = period_of(budget.span, budget.timezone, datetime.fromtimestamp(at, UTC))
+        found = (
+            first.timestamp() if first else float("-inf"),
+            last.timestamp() if last else float("inf"),
+            label_of(first),
+        )
+        self._periods[budget.span, budget.timezone] = found
+        return found
+
+    def _wake(self) -> None:
+        """Let everyone who waits look again, the longest waiting first."""
+        for woken, _ in self._waiting:
+            _set(woken)
+
+
+def _set(woken: asyncio.Future[None]) -> None:
+    if not woken.done():
+        woken.set_result(None)

@@ -1,0 +1,81 @@
+"""Write intents and settlements; while the disk takes none, keep what came until it does."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Protocol
+
+from farthing.domain.call import Call
+from farthing.domain.errors import Unavailable
+from farthing.domain.money import Money
+
+MOST_KEPT = 100_000  # settlements in memory; about 100 MB
+
+
+class Lines(Protocol):
+    """The journal, as far as a call needs it."""
+
+    def intent(self, call: Call, hold: Money | None) -> None: ...
+
+    def settle(self, call: Call) -> None: ...
+
+
+class Bookkeeper:
+    """Between the calls and the journal."""
+
+    def __init__(self, journal: Lines) -> None:
+        self._journal = journal
+        self._kept: deque[Call] = deque()
+        self._told: set[str] = set()
+        self.new_rates: list[str] = []  # ids that were not handed on yet
+        self.trouble: str | None = None  # why nothing can be written, while that is so
+
+    @property
+    def waiting(self) -> int:
+        """How many settlements are in memory only."""
+        return len(self._kept)
+
+    def intent(self, call: Call, hold: Money | None) -> None:
+        """Raises Unavailable: nothing may be sent that a hard budget would have to answer for."""
+        if self._kept:
+            self._catch_up()
+        try:
+            self._journal.intent(call, hold)
+        except Unavailable as error:
+            self.trouble = str(error)
+            raise
+        self.trouble = None
+
+    def settle(self, call: Call) -> None:
+        """Never raises for the disk: what was spent is kept, and written once there is room."""
+        if self._kept:
+            self._kept.append(call)
+            self._catch_up()
+            return
+        try:
+            self._journal.settle(call)
+        except Unavailable as error:
+            self.trouble = str(error)
+            self._kept.append(call)
+
+    def _catch_up(self) -> None:
+        while self._kept:
+            try:
+                self._journal.settle(self._kept[0])
+            except Unavailable as error:
+                self.trouble = str(error)
+                return
+            self._kept.popleft()
+        self.trouble = None
+
+    def used(self, price_ids: tuple[str, ...]) -> None:
+        """Remember which rates were charged; the price table gets those that it lacks."""
+        for price_id in price_ids:
+            if price_id not in self._told:
+                self._told.add(price_id)
+                self.new_rates.append(price_id)
+
+    @property
+    def full(self) -> bool:
+        """Whether no more can be kept: new calls are refused."""
+        return len(self._kept) >= MOST_KEPT

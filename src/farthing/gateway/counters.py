@@ -1,0 +1,28 @@
+"""What happened so far, in plain numbers; `/metrics` reads them when it is asked."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+
+class Counters:
+    """Incremented on the hot path, so they are dictionaries and nothing else."""
+
+    __slots__ = (
+        "answers",
+        "attempts",
+        "cost_pico",
+        "in_flight",
+        "refusals",
+        "saved_pico",
+        "tokens",
+    )
+
+    def __init__(self) -> None:
+        self.answers: defaultdict[tuple[str, int], int] = defaultdict(int)  # protocol, status
+        self.refusals: defaultdict[str, int] = defaultdict(int)  # by code
+        self.attempts: defaultdict[tuple[str, str], int] = defaultdict(int)  # provider, status
+        self.tokens: defaultdict[tuple[str, str], int] = defaultdict(int)  # provider, direction
+        self.cost_pico: defaultdict[str, int] = defaultdict(int)  # by provider
+        self.saved_pico: defaultdict[str, int] = defaultdict(int)  # by reason
+        self.in_flight = 0

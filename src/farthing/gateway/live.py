@@ -1,0 +1,57 @@
+"""What is in force at this moment, and the world around a call: clock, prices, journal, sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from farthing.config import Rule
+from farthing.domain.where import All
+from farthing.gateway.counters import Counters
+from farthing.gateway.ids import Ids
+
+if TYPE_CHECKING:
+    from farthing.access.keyring import Keyring
+    from farthing.budgets.holds import Holds
+    from farthing.gateway.bookkeeper import Bookkeeper
+    from farthing.gateway.knobs import Knobs
+    from farthing.gateway.upstreams import Upstreams
+    from farthing.prices.book import Book
+    from farthing.providers.transport.wire import Transport
+
+
+class Prices(Protocol):
+    """Prices that may have to be learned first: which models there are, callers say, not we."""
+
+    book: Book
+
+    def knows(self, provider: str | None, model: str) -> bool: ...
+
+    async def learn(self, provider: str | None, model: str) -> bool: ...
+
+
+class Live:
+    """One for a gateway. What configuration changes is swapped whole; a call keeps what it read."""
+
+    def __init__(  # noqa: PLR0913  everything that a gateway needs from outside, once
+        self,
+        *,
+        keyring: Keyring,
+        knobs: Knobs,
+        upstreams: Upstreams,
+        transport: Transport,
+        prices: Prices,
+        holds: Holds,
+        ledger: Bookkeeper,
+        now: Callable[[], float],
+        ids: Ids,
+    ) -> None:
+        self.keyring, self.knobs = keyring, knobs
+        self.upstreams, self.transport = upstreams, transport
+        self.prices, self.book = prices, prices.book
+        self.holds, self.ledger = holds, ledger
+        self.now, self.ids = now, ids
+        self.rules: tuple[tuple[All, Rule], ...] = ()
+        self.counters = Counters()
+        self.state_lost: str | None = None  # why hard budgets cannot be vouched for
+        self.draining = False

@@ -1,0 +1,55 @@
+"""Hand an answer to its caller, and to whoever listens in."""
+
+from __future__ import annotations
+
+from math import ceil
+
+from farthing.gateway.exchange import Exchange, Send
+from farthing.providers.protocol import Refusal
+from farthing.providers.transport.wire import Headers
+
+_JSON = (b"content-type", b"application/json")
+_NO_RETRY = (b"x-should-retry", b"false")
+
+
+class Reply:
+    """The way back to one caller. Whoever has hung up gets nothing more; that is no error."""
+
+    __slots__ = ("_send", "_x", "ended", "started")
+
+    def __init__(self, send: Send, x: Exchange) -> None:
+        self._send, self._x = send, x
+        self.started = self.ended = False
+
+    async def start(self, status: int, headers: Headers) -> None:
+        """The head of the answer; ours are added to the provider's headers."""
+        x = self._x
+        self.started = True
+        headers.append((b"x-farthing-request-id", x.id.encode()))
+        headers.append((b"x-farthing-cache", x.cache_word))
+        attempt = x.attempt
+        if attempt is not None and attempt.cap is not None:
+            headers.append((b"x-farthing-clamped", b"%d" % attempt.cap))
+        if x.tap is not None:
+            x.tap.start(status, headers)
+        if not x.hung_up:
+            await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def chunk(self, chunk: bytes, *, last: bool) -> None:
+        x = self._x
+        self.ended = last
+        if x.tap is not None and chunk:
+            x.tap.chunk(chunk)
+        if not x.hung_up:
+            await self._send({"type": "http.response.body", "body": chunk, "more_body": not last})
+
+    async def refuse(self, refusal: Refusal, after: float | None = None) -> None:
+        """An error in the shape that the caller's protocol has for it."""
+        body = self._x.protocol.refusal(refusal)
+        headers = [_JSON, (b"content-length", b"%d" % len(body))]
+        if not refusal.retry:
+            headers.append(_NO_RETRY)
+        if after is not None:
+            headers.append((b"retry-after", b"%d" % max(1, ceil(after))))
+        await self.start(refusal.status, headers)
+        await self.chunk(body, last=True)

@@ -1,0 +1,102 @@
+"""Choose where the call goes, and where next when that fails before its first byte."""
+
+from __future__ import annotations
+
+import asyncio
+
+from farthing.gateway.exchange import Attempt, Exchange, Refusing
+from farthing.gateway.live import Live
+from farthing.gateway.pipeline import Rest
+from farthing.gateway.stages.send import Failed
+from farthing.gateway.upstreams import Target
+from farthing.policy.rules import target as rules
+from farthing.policy.rules.route import Choice
+
+_SHOWN = 20
+
+
+class Route:
+    def __init__(self, live: Live) -> None:
+        self._live = live
+
+    async def __call__(self, x: Exchange, rest: Rest) -> None:
+        choice = self._choice(x)
+        x.arm = choice.arm
+        targets = [each for each in choice.targets if self._takes(x, each.provider, each.model)]
+        if not targets:
+            raise Refusing(404, "model_not_found", self._unknown(x))
+        x.knobs.retries.began(x.began)
+        failed: Failed | None = None
+        place, wait = 0, 0.0
+        while True:
+            if wait:
+                await asyncio.sleep(wait)
+            try:
+                failure = await self._attempt(x, rest, targets[place])
+            except Refusing:
+                # A budget that takes no second attempt leaves the first one's answer standing.
+                if failed is None:
+                    raise
+                break
+            if failure is None:
+                self._went(x, choice.point, targets[place])
+                return
+            failed = failure
+            elsewhere = place + 1 < len(targets)
+            pause = self._pause(x, failure, elsewhere=elsewhere)
+            if pause is None:
+                break
+            wait, place = pause, place + elsewhere
+        await failed.answer(x)
+
+    async def _attempt(self, x: Exchange, rest: Rest, where: rules.Target) -> Failed | None:
+        """One try at one provider; how it failed, if it did before its first byte."""
+        x.attempts += 1
+        x.attempt = Attempt(
+            x.attempts, Target(self._live.upstreams.all[where.provider], where.model)
+        )
+        try:
+            await rest(x)
+        except Failed as failure:
+            if x.knobs.retries.counts(failure.kind):
+                x.knobs.health.failed(where, self._live.now())
+            return failure
+        return None
+
+    def _choice(self, x: Exchange) -> Choice:
+        knobs = x.knobs
+        return knobs.routers.of(x.ask.protocol).choose(
+            x.facts,
+            x.session or x.id,
+            x.began,
+            knobs.health,
+            knobs.affinity,
+            x.ask.prefix,
+        )
+
+    def _takes(self, x: Exchange, provider: str, model: str) -> bool:
+        return self._live.upstreams.takes(provider, x.ask.protocol, model)
+
+    def _pause(self, x: Exchange, failure: Failed, *, elsewhere: bool) -> float | None:
+        """Seconds until the next attempt; None: none is made."""
+        if x.hung_up:
+            return None
+        return x.knobs.retries.again(
+            failure.kind,
+            x.attempts,
+            self._live.now(),
+            int(x.id[-4:], 16) / 0x10000,
+            elsewhere=elsewhere,
+            retry_after=failure.retry_after,
+        )
+
+    def _went(self, x: Exchange, point: int, where: rules.Target) -> None:
+        attempt = x.attempt
+        if attempt is not None and attempt.first_byte is not None:
+            x.knobs.health.answered(where, attempt.first_byte - x.started)
+        x.knobs.affinity.went(point, where, x.began)
+
+    def _unknown(self, x: Exchange) -> str:
+        known = ", ".join(self._live.upstreams.models()[:_SHOWN])
+        hint = f"Known by name: {known}." if known else "Add it to a provider in farthing.toml."
+        return f"No configured provider serves {x.ask.model[:200]!r} in this protocol. {hint}"
