@@ -49,7 +49,7 @@ def main(calls: int) -> None:
     server = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs,))
     server.start()
     try:
-        port = cast(int, ours.recv())
+        port = cast("int", ours.recv())
         uvloop.run(_measure(port, calls))
     finally:
         server.terminate()

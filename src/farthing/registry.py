@@ -31,7 +31,10 @@ IMPORTERS = Kind(
 PRICE_SOURCES = Kind(
     "price source", "farthing.prices.sources", "SOURCE", "farthing.prices.source:Source"
 )
-KINDS = (IMPORTERS, PRICE_SOURCES)
+PROTOCOLS = Kind(
+    "protocol", "farthing.providers.protocols", "PROTOCOL", "farthing.providers.protocol:Protocol"
+)
+KINDS = (IMPORTERS, PRICE_SOURCES, PROTOCOLS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,24 @@ import tomllib
 
 import pytest
 
-from farthing.config import Rule, Settings, Split, Upstream
+from farthing.config import (
+    Gateway,
+    Holder,
+    Limit,
+    Office,
+    Rule,
+    Settings,
+    Split,
+    Telemetry,
+    Upstream,
+)
 from farthing.domain.where import parse
 from farthing.prices import contracts
 from tests.house.tree import HOME, SOURCE
 
 PAGE = (HOME / "docs" / "configuration.md").read_text()
 EXAMPLE = re.search(r"```toml\n(.*?)```", PAGE, re.S)[1]
+STRUCTS = [Settings, Upstream, Gateway, Office, Telemetry, Holder, Limit, Rule, Split]
 FOUND_BY_LOADING = {"path"}  # where it was read from; nobody sets it
 
 
@@ -27,7 +38,7 @@ def test_the_example_is_accepted_to_the_last_filter_and_price(settings, tmp_path
         assert parse(each.match)
 
 
-@pytest.mark.parametrize("struct", [Settings, Upstream, Rule, Split])
+@pytest.mark.parametrize("struct", STRUCTS)
 def test_every_setting_is_shown(struct):
     keys = set(re.findall(r"^\[*(\w+)", EXAMPLE, re.M)) | set(tomllib.loads(EXAMPLE))
     assert set(struct.__struct_fields__) - FOUND_BY_LOADING <= keys

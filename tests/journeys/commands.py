@@ -1,12 +1,17 @@
-"""Run `farthing` as a user does: another process, in a folder, with nothing set."""
+"""Run `farthing` as a user does, in a folder with nothing set: in its own process, or here."""
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
+
+from farthing.cli.main import main
 
 COMMAND = [sys.executable, "-c", "from farthing.cli.main import main; main()"]
 
@@ -22,3 +27,21 @@ def farthing(
     return subprocess.run(
         [*COMMAND, *arguments], cwd=folder, env=given, text=True, check=False, **more
     )
+
+
+def farthing_here(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """The same in this process: ten times as fast, for commands that start nothing."""
+    out, err = io.StringIO(), io.StringIO()
+    given = {name: text for name, text in os.environ.items() if name != "FARTHING_WORKSPACE"}
+    with (
+        chdir(folder),
+        patch.object(sys, "argv", ["farthing", *arguments]),
+        patch.dict(os.environ, given, clear=True),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        try:
+            main()
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())

@@ -3,6 +3,8 @@
 import gzip
 import json
 import re
+import sqlite3
+from contextlib import closing
 
 import pytest
 import yaml
@@ -10,7 +12,7 @@ import zstandard
 
 from tests.conftest import HOME
 from tests.imports import HEADER, LINE
-from tests.journeys.commands import farthing
+from tests.journeys.commands import farthing, farthing_here
 
 CASES = yaml.safe_load((HOME / "tests" / "golden" / "bad_input.yaml").read_text())
 ANSWER = {
@@ -57,10 +59,27 @@ def content(case):
     return made[: int(len(made) * case.get("cut", 1))]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case["file"])
+def named(case):
+    return case["file"] if "file" in case else " ".join(case["command"])
+
+
+def in_force(workspace):
+    """How many rows each table of state.db has that a command could have left behind."""
+    if not (workspace / "state.db").exists():
+        return set()
+    with closing(sqlite3.connect(workspace / "state.db")) as state:
+        tables = ("keys", "key_secrets", "budgets", "policies", "settings", "audit")
+        return {state.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables}
+
+
+@pytest.mark.parametrize("case", CASES, ids=named)
 def test_bad_input_is_answered_in_words(case, tmp_path):
-    (tmp_path / case["file"]).write_bytes(content(case))
-    done = farthing("import", case["file"], *case.get("options", ()), folder=tmp_path)
+    command = case.get("command", ["import"])
+    run = farthing_here if "command" in case else farthing
+    if "file" in case:
+        (tmp_path / case["file"]).write_bytes(content(case))
+        command = [*command, case["file"]]
+    done = run(*command, *case.get("options", ()), folder=tmp_path)
     said = done.stdout + done.stderr
     assert done.returncode == case["code"], said
     for words in case["says"]:
@@ -69,3 +88,5 @@ def test_bad_input_is_answered_in_words(case, tmp_path):
     if case["code"] == 2:
         assert re.fullmatch(r"farthing: .+\n", said)  # one line, and nothing else
         assert list(tmp_path.glob(".farthing/tables/*/day=*")) == []
+        assert in_force(tmp_path / ".farthing") <= {0}
+    assert case.get("never", "\0") not in said

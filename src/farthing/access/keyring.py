@@ -35,7 +35,7 @@ class Keyring:
     def __len__(self) -> int:
         return len(self._known)
 
-    def keys(self) -> Iterator[Key]:
+    def all(self) -> Iterator[Key]:
         return (key for key, _, _ in self._known.values())
 
     def identify(self, token: str, now: float) -> Key:
@@ -44,15 +44,14 @@ class Keyring:
         Raises InvalidKey, ExpiredKey or RevokedKey. The last two only for who has the secret:
         nobody else learns whether a key exists, by words or by time.
         """
-        _, _, rest = token.partition("fk_")
-        id, _, secret = rest.partition("_")
+        sign, id, secret = token.split("_", 2) if token.count("_") > 1 else ("", "", "")
         key, ends, digests = self._known.get(id, _NOBODY)
         given = digest_of(secret)
         until = None
         for digest, secret_ends in digests:
             if compare_digest(digest, given):
                 until = secret_ends
-        if key is None or until is None or not token.startswith("fk_"):
+        if key is None or until is None or sign != "fk":
             raise InvalidKey(
                 "This key is not known here. Use one that `farthing key create` printed."
             )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from farthing.config import REFERENCE
@@ -71,9 +70,25 @@ class Secret:
         return Refused(f"The secret {self.reference}: {what}.")
 
 
-def secret(reference: str, folder: Path) -> Secret:
-    """From this process's environment, or from a file."""
-    return Secret(reference, folder, os.environ)
+class Secrets:
+    """All that one farthing.toml refers to."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        self._folder, self._environment = folder, environment
+        self._known: dict[str, Secret] = {}
+
+    def of(self, said: str | None) -> Callable[[], str]:
+        """What is behind a reference, as it is at each call; other text is itself."""
+        if said is None or not REFERENCE.fullmatch(said):
+            return lambda: said or ""
+        if said not in self._known:
+            self._known[said] = Secret(said, self._folder, self._environment)
+        found = self._known[said]
+        return lambda: found.value
+
+    def refresh(self) -> list[str]:
+        """Look at every file again. Answers the references whose value changed."""
+        return [reference for reference, found in self._known.items() if found.refresh()]
 
 
 def _stamp(file: Path) -> tuple[int, int]:

@@ -206,7 +206,7 @@ class Holds:
         instance = "" if field is None else facts.get(field)
         if instance is None:  # the call is of no run, or has no such customer
             return None
-        since, until, start = self._period(budget, at)
+        _, until, start = self._period(budget, at)
         place = (budget.name, instance, start)
         found = self._sums.get(place)
         if found is None:

@@ -110,14 +110,17 @@ def raise_(
 
 
 @app.command()
-def remove(ctx: typer.Context, name: Name) -> None:
+def remove(ctx: typer.Context, name: Name, *, as_json: Json = False) -> None:
     """Take a budget away, with what is known to be spent of it. The ledger's rows stay."""
     from farthing.budgets import store
 
     with changing.state_of(ctx, create=False) as state, state.changing() as change:
         store.one_budget(state, name)
         store.remove(change, name, changing.me())
-    typer.echo(f"Budget {name} is removed.")
+    if as_json:
+        reading.print_json({"removed": name})
+    else:
+        typer.echo(f"Budget {name} is removed.")
 
 
 def _raised(budget: Budget, limit: str | None, by: str | None) -> Money:

@@ -29,6 +29,7 @@ from farthing.domain.text import from_text, to_text
 from farthing.ledger.audit import By, moment
 from farthing.ledger.state import State
 from farthing.policy import versions
+from farthing.policy.policy import parse
 from farthing.policy.toml import to_toml
 
 _APPLIED = "config_applied_at"
@@ -140,7 +141,7 @@ def _policy(state: State, settings: Settings) -> Iterator[Drift]:
         return
     text = to_toml(settings.policy)
     with _at(settings, "[policy]"):
-        versions.parse(text)
+        parse(text)
     why = f"{settings.path.name if settings.path else FILE} applied"
     before, after = (msgspec.to_builtins(table) or None for table in (was, settings.policy))
     yield Drift("policy", f"version {current.version}", before, after, partial(_set, text, why))

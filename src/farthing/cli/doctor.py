@@ -7,13 +7,15 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from farthing.cli import readiness
+from farthing.cli.finding import Finding
 from farthing.cli.reading import folder_of
 from farthing.config import FILE, Settings
 from farthing.domain.errors import FarthingError
@@ -24,29 +26,19 @@ SLOW_SYNC_MS = 100.0
 LONG_JOURNAL = 1024**3
 OLD_PRICES_DAYS = 180
 
-State = Literal["ok", "warning", "wrong"]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one check saw. `fix` is the next step where something is to be done."""
-
-    check: str
-    state: State
-    found: str
-    fix: str | None = None
-
 
 def doctor(
     context: typer.Context,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Check configuration, workspace, disk, journal, prices and time zone; say each fix.
+    """Check settings, workspace, disk, prices, and what the gateway needs; say each fix.
 
     Ends with 1 if something is wrong; a warning alone ends with 0.
     """
-    findings = list(examine(folder_of(context), datetime.now(UTC).date()))
+    now = datetime.now(UTC)
+    findings = list(examine(folder_of(context), now.date()))
+    findings += readiness.examine(folder_of(context), now)
     if as_json:
         typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:

@@ -13,7 +13,7 @@ from farthing.cli import reading
 from farthing.cli.reading import Json
 
 # By which variables a provider's key goes; the first one that is set is referred to.
-_VARIABLES = {
+VARIABLES = {
     "openai": ("OPENAI_API_KEY",),
     "anthropic": ("ANTHROPIC_API_KEY",),
     "gemini": ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
@@ -86,7 +86,7 @@ def detected(environment: Mapping[str, str]) -> dict[str, str]:
     """Providers whose key is in the environment, with the variable that it is in."""
     set_ones = {
         name: [variable for variable in variables if environment.get(variable, "").strip()]
-        for name, variables in _VARIABLES.items()
+        for name, variables in VARIABLES.items()
     }
     return {name: variables[0] for name, variables in set_ones.items() if variables}
 

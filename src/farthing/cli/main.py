@@ -28,6 +28,7 @@ from farthing.cli import (
     prices,
     reconcile,
     report,
+    up,
 )
 from farthing.domain.errors import Defect, FarthingError, Unavailable
 
@@ -70,6 +71,7 @@ app.command()(compact.compact)
 app.command()(demo.demo)
 app.command()(plugins.plugins)
 app.command()(doctor.doctor)
+app.command()(up.up)
 
 
 def main() -> None:

@@ -53,49 +53,66 @@ class Gateway:
         await self._call(scope, receive, send)
 
     async def _call(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        live, inbound = self._live, paths.find(scope["method"], scope["path"])
-        shape = inbound.protocol if inbound.protocol != paths.MODELS else "openai_chat"
-        now, started = live.now(), asyncio.get_running_loop().time()
-        headers = scope["headers"]
-        if query := scope.get("query_string"):
-            headers = [*headers, *_key_in(query)]
-        x = Exchange(live.ids.new(now), now, started, headers, self._protocols[shape])
-        x.path_model, x.path_stream = inbound.model, inbound.stream
-        x.action, x.query = inbound.action, scope.get("query_string", b"")
-        x.read_body = _Body(receive, headers, self._most_bytes)
-        x.reply = Reply(send, x)
+        inbound = paths.find(scope["method"], scope["path"])
+        x = self._arrived(scope, receive, send, inbound)
         try:
-            if live.draining:
-                raise Refusing(
-                    503, "draining", "The gateway is shutting down. Try again.", retry=True
-                )
+            if self._live.draining:
+                raise Refusing(503, "draining", "The gateway is shutting down.", retry=True)
             if inbound.refusal is not None:
                 raise _refusing(inbound.refusal)
             if inbound.protocol == paths.MODELS:
-                await models.answer(x, live, inbound.model)
-                return
-            self._calls[x] = receive
-            live.counters.in_flight += 1
-            if self._clock is None:
-                self._look_later()
-            try:
-                await self._line(x)
-            finally:
-                live.counters.in_flight -= 1
-                del self._calls[x]
-                if (watch := self._watched.pop(x, None)) is not None:
-                    watch.cancel()
+                await models.answer(x, self._live, inbound.model)
+            else:
+                await self._along(x, receive)
         except Refusing as error:
             await self._refuse(x, error)
+        except Unavailable as error:
+            await self._refuse(x, Refusing(503, error.code, str(error), retry=True))
         except FarthingError as error:
-            status = 503 if isinstance(error, Unavailable) else 500
-            await self._refuse(x, Refusing(status, error.code, str(error), retry=status == 503))  # noqa: PLR2004
+            await self._refuse(x, Refusing(500, error.code, str(error)))
+        finally:
+            del x.reply  # it knows the call, too: a circle that only the collector would break
+
+    def _arrived(
+        self,
+        scope: MutableMapping[str, Any],
+        receive: Receive,
+        send: Send,
+        inbound: paths.Inbound,
+    ) -> Exchange:
+        shape = inbound.protocol if inbound.protocol != paths.MODELS else "openai_chat"
+        now, started = self._live.now(), asyncio.get_running_loop().time()
+        headers, events = scope["headers"], False
+        if query := scope.get("query_string"):
+            headers = [*headers, *_key_in(query)]
+            events = b"alt=sse" in query
+        x = Exchange(self._live.ids.new(now), now, started, headers, self._protocols[shape])
+        x.path_model, x.path_stream = inbound.model, inbound.stream
+        x.events = events
+        x.read_body = _Body(receive, headers, self._most_bytes)
+        x.reply = Reply(send, x)
+        return x
+
+    async def _along(self, x: Exchange, receive: Receive) -> None:
+        """Through the line, looked after while it takes long."""
+        counters = self._live.counters
+        self._calls[x] = receive
+        counters.in_flight += 1
+        if self._clock is None:
+            self._look_later()
+        try:
+            await self._line(x)
+        finally:
+            counters.in_flight -= 1
+            del self._calls[x]
+            if (watch := self._watched.pop(x, None)) is not None:
+                watch.cancel()
 
     async def _refuse(self, x: Exchange, error: Refusing) -> None:
         refusal = error.refusal
         self._live.counters.refusals[refusal.code] += 1
         x.attempt = None
-        if x.asked and x.attempts_sent == 0:
+        if x.asked and not x.booked:
             ended = asyncio.get_running_loop().time()
             self._live.ledger.settle(free_row(x, "refused", ended, reason=refusal.code))
         if not x.reply.started:

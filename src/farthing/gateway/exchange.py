@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from farthing.access.keys import Key
     from farthing.budgets.holds import Hold
     from farthing.gateway.knobs import Knobs
+    from farthing.gateway.recording import Recording
     from farthing.gateway.reply import Reply
     from farthing.gateway.upstreams import Target
     from farthing.policy.rules.limit import Admission
@@ -77,7 +78,6 @@ class Exchange:
     """A call from its first byte to its settlement. Stages fill it in from left to right."""
 
     __slots__ = (
-        "action",
         "admission",
         "arm",
         "ask",
@@ -86,20 +86,22 @@ class Exchange:
         "attempts",
         "began",
         "body",
+        "booked",
         "cache_key",
         "cache_word",
         "cost",
+        "events",
         "facts",
         "headers",
         "hung_up",
         "id",
+        "idempotency_key",
         "key",
         "knobs",
         "left_at",
         "path_model",
         "path_stream",
         "protocol",
-        "query",
         "read_body",
         "reply",
         "session",
@@ -109,17 +111,17 @@ class Exchange:
         "tenant",
         "tokens",
         "trace_id",
+        "whole",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0915  one line for each thing that is known of a call
         self, call_id: str, began: float, started: float, headers: Headers, protocol: Protocol
     ) -> None:
         self.id, self.began, self.started = call_id, began, started  # epoch and loop seconds
         self.headers, self.protocol = headers, protocol
         self.path_model: str | None = None
         self.path_stream = False
-        self.action = ""  # Gemini's word after the colon
-        self.query = b""
+        self.events = True  # Gemini streams a JSON array where `alt=sse` is not asked for
         self.asked = False  # whether `ask` was read
         self.read_body: Callable[[], Awaitable[bytes]]
         self.body = b""
@@ -136,18 +138,24 @@ class Exchange:
         self.cache_key: bytes | None = None
         self.cache_word = b"bypass"
         self.attempts = 0
+        self.booked = False  # whether an attempt has a row of its own
         self.attempt: Attempt | None = None
         self.reply: Reply
-        self.tap: Tap | None = None
+        self.tap: Recording | None = None
+        self.idempotency_key: str | None = None
+        self.whole = False  # whether the answer came to its end and its usage is known
         self.tokens = 0  # that were used, once settled
         self.cost: Money | None = None  # of the last attempt, once it is settled
         self.hung_up = False
         self.left_at = 0.0  # when the caller hung up, in loop seconds
 
-    @property
-    def attempts_sent(self) -> int:
-        """How many attempts have rows of their own."""
-        return self.attempts
+    def record(self) -> Recording:
+        """Keep the answer as it passes; who asks for that second gets the same recording."""
+        from farthing.gateway.recording import Recording
+
+        if self.tap is None:
+            self.tap = Recording()
+        return self.tap
 
     def header(self, name: bytes) -> bytes | None:
         """The first header of that name (in lower case)."""

@@ -20,6 +20,9 @@ from farthing.policy.rules.route import Router
 class Knobs:
     """The pure rules of `policy/rules`, one set for each version of the policy."""
 
+    limiter: Limiter
+    loops: LoopGuard
+
     __slots__ = (
         "affinity", "caching", "coalescing", "health", "limiter", "loops", "policy", "retries",
         "routers", "version",
@@ -35,11 +38,17 @@ class Knobs:
     ) -> None:
         self.policy, self.version = policy, version
         self.caching, self.coalescing = Caching(policy.cache), Coalescing(policy.coalesce)
-        self.limiter = Limiter(policy.limits, own_limits(keyring), before and before.limiter)
-        self.loops = LoopGuard(policy.loops, before and before.loops)
+        self.limiter = Limiter(
+            policy.limits, own_limits(keyring), before.limiter if before else None
+        )
+        self.loops = LoopGuard(policy.loops, before.loops if before else None)
         self.retries, self.health = Retries(policy.retry), Health(policy.health)
         weights = {each.name: each.weight for each in upstreams.all.values()}
         self.affinity = Affinity(policy.affinity, weights)
+        if before is not None and before.policy.health == policy.health:
+            self.health = before.health  # who is out stays out
+        if before is not None and before.policy.affinity == policy.affinity:
+            self.affinity = before.affinity  # and warm prompt caches stay known
         self.routers = Routers(policy, upstreams)
 
 
@@ -61,7 +70,7 @@ class Routers:
 def own_limits(keyring: Keyring) -> Mapping[str, Limit]:
     """The rates that keys bring along."""
     found: dict[str, Limit] = {}
-    for key in keyring.keys():
+    for key in keyring.all():
         rates = key.rates
         bounds = (rates.requests_per_minute, rates.tokens_per_minute, rates.concurrency)
         if any(bounds) or rates.usd_per_minute is not None:

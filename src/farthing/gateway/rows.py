@@ -95,6 +95,7 @@ def settled_row(x: Exchange, attempt: Attempt, done: Outcome, ended: float) -> C
         output_visible=usage.output_visible,
         reasoning=usage.reasoning,
         details=as_json(usage.details) if usage.details else None,
+        request_hash=x.cache_key.hex() if x.cache_key else None,
         context=as_json(reading.context) if reading and reading.context else None,
         reported_usd=done.reported,
         list_usd=done.list,
@@ -149,6 +150,7 @@ def free_row(
         session_id=x.session,
         trace_id=x.trace_id,
         tags=as_json(x.tags),
+        request_hash=x.cache_key.hex() if x.cache_key else None,
         status=status,
         latency_ms=int((ended - x.started) * 1000),
     )

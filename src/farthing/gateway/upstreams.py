@@ -43,8 +43,10 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
     region: str | None
     timeouts: Timeouts
 
-    def path(self, protocol: str, model: str, *, stream: bool) -> bytes:
-        return joined(self.base_path, self.kind.target(protocol, model, stream=stream))
+    def path(self, protocol: str, model: str, *, stream: bool, events: bool) -> bytes:
+        return joined(
+            self.base_path, self.kind.target(protocol, model, stream=stream, events=events)
+        )
 
     def serves(self, model: str) -> bool:
         return any(fnmatchcase(model, glob) for glob in self.models)

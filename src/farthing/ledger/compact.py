@@ -5,8 +5,9 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from farthing.ledger import engine, journal, scan, schema, table
+from farthing.ledger import engine, journal, scan, schema, table, used_rates
 from farthing.ledger.durable import sync_file, sync_folders
 from farthing.ledger.journal import Segment
 from farthing.ledger.workspace import Workspace
@@ -29,8 +30,9 @@ def compact(
     *,
     keep_from: Mapping[str, int] | None = None,
     step: Callable[[str], None] = table.no_step,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Compacted:
-    """Adopt dead processes' sets, store every sealed segment, then unlink it.
+    """Adopt dead processes' sets, store every sealed segment and its rates, then unlink it.
 
     `keep_from` says, by set, the first segment that a budget has not counted yet: that one and
     those after it stay on disk, as do sets that it does not name. None: nobody counts. `step`
@@ -40,6 +42,7 @@ def compact(
         table.sweep(workspace)
         adopted = journal.adopt(workspace)
         step("adopted")
+        used_rates.move(workspace, now())
         sealed = journal.sealed(workspace, journal.segments(workspace))
         moved = engine.pending(sealed, table.snapshot(workspace, schema.CALLS))
         rows = _store(workspace, moved, step) if moved else 0

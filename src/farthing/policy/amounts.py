@@ -11,7 +11,7 @@ from farthing.domain.money import Money
 
 WHOLE = 10_000  # a share counts ten-thousandths, so that 0.01 % is exact
 _STEPS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_STRETCH = re.compile(r"(\d{1,9})\s*([smhd])")
+_STRETCH = re.compile(r"(\d{1,12})\s*([smhd])")
 _HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)\s*-\s*([01]\d|2[0-3]):([0-5]\d)")
 
 

@@ -241,3 +241,17 @@ def read(tables: Mapping[str, Any]) -> Policy:
         return msgspec.convert(dict(tables), Policy, dec_hook=convert)
     except msgspec.ValidationError as error:
         raise Refused(faults.explain(str(error), Policy)) from error
+
+
+def written(policy: Policy) -> dict[str, Any]:
+    """Every knob with its value, defaults included, as a file would say it; `read` takes it."""
+    tables = msgspec.to_builtins(policy, enc_hook=str)  # money, shares, lengths of time
+    return {name: _said(value) for name, value in tables.items()}
+
+
+def _said(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_said(entry) for entry in value]
+    if isinstance(value, dict):
+        return {name: _said(inner) for name, inner in value.items() if inner is not None}
+    return value

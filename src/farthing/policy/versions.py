@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import difflib
 import sqlite3
-import tomllib
-from importlib import import_module
 
 import msgspec
 
@@ -13,6 +11,7 @@ from farthing.domain.errors import Refused
 from farthing.ledger import audit
 from farthing.ledger.audit import By
 from farthing.ledger.state import State
+from farthing.policy.policy import parse
 
 LONGEST = 1024 * 1024
 LONGEST_REASON = 1000
@@ -77,17 +76,6 @@ def diff(old: Version, new: Version) -> str:
     before, after = (each.text.splitlines(keepends=True) for each in (old, new))
     lines = difflib.unified_diff(before, after, *names)
     return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
-
-
-def parse(text: str) -> object:
-    """The policy that a text sets; Refused where it is none."""
-    try:
-        return import_module("farthing.policy.policy").parse(text)
-    except ModuleNotFoundError:
-        try:
-            return tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise Refused(f"The policy is not valid TOML: {error}.") from error
 
 
 def _append(change: sqlite3.Connection, action: str, text: str, by: By, why: str) -> int:

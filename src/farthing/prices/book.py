@@ -107,8 +107,9 @@ class Book:
         """What no live call that begins now costs more than; see `bound.worst_case`.
 
         `service_tier` is as the request has it; None or "auto": any that its account may apply.
-        `told` has other context keys that the request settles, such as `speed`; those that it
-        does not name may be anything. Batches are not live calls.
+        `told` has other context keys that the request settles, such as `inference_geo`; those
+        that it does not name may be anything, but a `speed` that is not told is the usual one.
+        Batches are not live calls.
         """
         return self._ceilings.of(provider, model, _moment(on), who or NOBODY, service_tier, told)
 
@@ -123,6 +124,12 @@ class Book:
         question = (provider, model, tuple(sorted(context.items())) if context else (), contract)
         answer = self._rates_of(question)
         return () if isinstance(answer, Unpriced) else answer
+
+    def rate(self, price_id: str) -> Rate | None:
+        """The rate behind a price that this book gave; slow, so once for each is enough."""
+        charged = (each for each in self._compiled.values() if not isinstance(each, Unpriced))
+        rates = (charge.rate for charges in charged for charge in charges)
+        return next((rate for rate in rates if rate.price_id == price_id), None)
 
     def offer(
         self,

@@ -24,6 +24,8 @@ LONGEST_CALL = timedelta(minutes=15)
 HORIZON = timedelta(days=1)  # looked ahead for changes of price
 
 TIER, PROCESSING, BATCH = "service_tier", "processing", "batch"
+# Nobody is billed for these who did not ask for them.
+_ON_REQUEST = frozenset({"speed"})
 _AT_STANDARD = STANDARD - {"auto"} | {"standard_only"}
 # Tiers that the provider leaves for the usual one where it is short of them.
 _MAY_FALL_BACK = frozenset({"priority", "fast", "performance"})
@@ -102,7 +104,8 @@ class Ceilings:
         choices = self._book.choices(provider, model)
         known = {key: tuple(sorted(values)) for key, values in choices.items()}
         open_to: dict[str, tuple[str | None, ...]] = {
-            key: (told[key],) if key in told else (None, *values) for key, values in known.items()
+            key: (told.get(key),) if key in told or key in _ON_REQUEST else (None, *values)
+            for key, values in known.items()
         }
         if PROCESSING in open_to:
             open_to[PROCESSING] = (None, *(v for v in known[PROCESSING] if v != BATCH))

@@ -16,6 +16,7 @@ ABSENT = msgspec.Raw(b"")
 MOST_TOKENS = 10**9  # more than any model has; a larger count is a mistake
 LONGEST_NAME = 512
 
+_NOTHING = frozenset({b"", b"null", b"[]"})
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _SCALAR = re.compile(rb'\s*:\s*("[^"\\]*"|[-+.0-9eE]+|true|false|null)')
 # An escape that hides a letter, a digit or _: no serializer writes it, and a search for a
@@ -24,15 +25,18 @@ _HIDDEN = re.compile(rb"\\u00(?:3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-
 _SHORT, _MANY = 1024, 4096
 
 
-def decoded(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
-    """The fields that a decoder knows. BadInput, naming the field, where they are not so."""
+def decoded(decoder: msgspec.json.Decoder[T], body: bytes, within: str = "") -> T:
+    """The fields that a decoder knows. BadInput, naming the field, where they are not so.
+
+    `within` is the field whose value this is, where it is not the whole body.
+    """
     try:
         found = decoder.decode(body)
         if not body.isascii():
             body.decode()  # what the decoder skips, it does not check
     except msgspec.ValidationError as error:
         what, _, where = str(error).partition(" - at `$")
-        field = where.rstrip("`").lstrip(".") or "the body"
+        field = (within + where.rstrip("`")).lstrip(".") or "the body"
         raise BadInput(
             field, what[:1].lower() + what[1:], "See the API reference of the protocol."
         ) from None
@@ -43,9 +47,16 @@ def decoded(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     return found
 
 
+def given(field: msgspec.Raw) -> bool:
+    """Whether something was said there: neither absent, nor null, nor an empty list."""
+    return field is not ABSENT and bytes(field) not in _NOTHING
+
+
 def model_name(model: str) -> str:
     if not 0 < len(model) <= LONGEST_NAME:
         raise BadInput("model", f"it has {len(model)} characters", "Name a model.")
+    if not model.isprintable():
+        raise BadInput("model", f"{model!r} has characters that nobody can see", "Name a model.")
     return model
 
 
@@ -117,8 +128,9 @@ def _spliced(
         token = b'"%s"' % name.encode()
         if name not in fields:
             start = body.index(b"{") + 1
-            comma = b"," if fields else b""
-            body = b"".join((body[:start], token, b":", value, comma, body[start:]))
+            rest = body[start:]
+            comma = b"" if rest.lstrip().startswith(b"}") else b","
+            body = b"".join((body[:start], token, b":", value, comma, rest))
             continue
         if body.count(token) != 1:
             return None
@@ -133,8 +145,7 @@ def _spliced(
 def _without(body: bytes, value: bytes) -> bytes:
     """An equal value elsewhere is as good: it cannot hold a field of the object either."""
     if len(value) < _SHORT:
-        before, _, after = body.partition(value)
-        return before + after
+        return body.replace(value, b"", 1)
     head = value[:64]  # a search for a long value would first study all of it
     start = body.find(head)
     while start >= 0 and not body.startswith(value, start):

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from farthing.providers.body import decoded
 from farthing.providers.protocol import Turns
 
 PREFIX_BYTES = 2048
@@ -15,10 +16,11 @@ PREFIX_BYTES = 2048
 # Names of parts whose tokens their bytes do not bound. In a text these quotes would be escaped.
 # One pass with a pattern is cheaper than a search for each name.
 MEDIA = re.compile(
-    rb'"(?:image_url|input_audio|audio|file_data|file_id|file_url|video_url|document_url)"'
+    rb'"(?:image_url|input_audio|audio|file_data|file_id|file_url|video_url|document_url'
+    rb'|item_reference|computer_screenshot)"'
 ).search
 
-_ANSWERED = re.compile(rb'"(?:assistant|model)"').search
+_ANSWERED = re.compile(rb'"role"\s*:\s*"(?:assistant|model)"').search
 _UNREADABLE = (msgspec.MsgspecError, RecursionError)
 
 
@@ -27,14 +29,20 @@ class _Message(msgspec.Struct):
     content: msgspec.Raw = msgspec.Raw(b"")
 
 
-class _Tool(msgspec.Struct):
+class _Item(msgspec.Struct):
+    type: Any = None
+    output: msgspec.Raw = msgspec.Raw(b"")
+
+
+class Tool(msgspec.Struct):
     type: str | None = None
     name: str | None = None
     max_uses: int | None = None
 
 
 _MESSAGES = msgspec.json.Decoder(list[_Message])
-_TOOLS = msgspec.json.Decoder(list[_Tool])
+_ITEMS = msgspec.json.Decoder(list[_Item])
+_TOOLS = msgspec.json.Decoder(list[Tool])
 _TEXT = msgspec.json.Decoder(str)
 _OBJECT = msgspec.json.Decoder(dict[str, Any])
 
@@ -56,14 +64,9 @@ def texts(labels: Mapping[str, Any]) -> dict[str, str]:
     return {name: value for name, value in labels.items() if isinstance(value, str)}
 
 
-def tools_of(tools: bytes) -> list[_Tool]:
-    """The tools by type. Empty where they cannot be read: the provider will refuse them."""
-    if len(tools) <= len(b"null"):
-        return []
-    try:
-        return _TOOLS.decode(tools)
-    except _UNREADABLE:
-        return []
+def tools_of(tools: bytes) -> list[Tool]:
+    """The tools by type."""
+    return [] if tools in {b"", b"null"} else decoded(_TOOLS, tools, "tools")
 
 
 def turns_of_chat(messages: bytes) -> Turns:
@@ -74,6 +77,22 @@ def turns_of_chat(messages: bytes) -> Turns:
         return Turns()
     results = [message.content for message in read if message.role in {"tool", "function"}]
     return Turns(len(read), len(results), sum(says_error(bytes(content)) for content in results))
+
+
+def turns_of_items(sent: bytes) -> Turns:
+    """Of the responses API: a text is one turn; results of tools are items of their own."""
+    if sent[:1] != b"[":
+        return Turns(1)
+    try:
+        read = _ITEMS.decode(sent)
+    except _UNREADABLE:
+        return Turns()
+    results = [
+        item.output
+        for item in read
+        if isinstance(item.type, str) and item.type.endswith("_call_output")
+    ]
+    return Turns(len(read), len(results), sum(says_error(bytes(output)) for output in results))
 
 
 def says_error(content: bytes) -> bool:

@@ -25,20 +25,20 @@ _ANTHROPIC = {
     "anthropic_count_tokens": "/v1/messages/count_tokens",
     "openai_chat": "/v1/chat/completions",
 }
-_GEMINI = {
+_NATIVE_GEMINI = {
     "gemini_generate": "/v1beta/models/{model}:generateContent",
     "gemini_embed": "/v1beta/models/{model}:embedContent",
+    "gemini_embed_batch": "/v1beta/models/{model}:batchEmbedContents",
     "gemini_count_tokens": "/v1beta/models/{model}:countTokens",
+}
+_GEMINI = _NATIVE_GEMINI | {
     "openai_chat": "/v1beta/openai/chat/completions",
     "openai_embeddings": "/v1beta/openai/embeddings",
 }
 _SIMULATOR = {
+    **_ANTHROPIC,
     **{protocol: f"/v1{path}" for protocol, path in _RESPONSES.items()},
-    "anthropic_messages": "/v1/messages",
-    "anthropic_count_tokens": "/v1/messages/count_tokens",
-    "gemini_generate": "/v1beta/models/{model}:generateContent",
-    "gemini_embed": "/v1beta/models/{model}:embedContent",
-    "gemini_count_tokens": "/v1beta/models/{model}:countTokens",
+    **_NATIVE_GEMINI,
 }
 _VERSIONS = ("/v1beta", "/v1")
 

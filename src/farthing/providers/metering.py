@@ -24,6 +24,7 @@ _UNREADABLE = (
     UnicodeDecodeError,
     ArithmeticError,
 )
+_ANYTHING = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _SPACE = b" \t\r\n\xef\xbb\xbf"
 
 
@@ -48,13 +49,58 @@ class Teller(Protocol):
         ...
 
 
+class WholeTeller:
+    """An answer that never streams."""
+
+    def __init__(self, read: Callable[[bytes], Reading | None]) -> None:
+        self.done = self.final = self.failed = False
+        self.text = 0
+        self._read = read
+        self._reading: Reading | None = None
+        self._lie: BadInput | None = None
+
+    def event(self, data: bytes) -> bool:
+        del data
+        raise BadInput("the answer", "it streams", "Only whole answers are known here.")
+
+    def whole(self, body: bytes) -> None:
+        try:
+            self._reading = self._read(body)
+        except BadInput as lie:
+            self._lie = lie
+        self.done = True
+
+    def reading(self) -> Reading | None:
+        if self._lie is not None:
+            raise self._lie
+        return self._reading
+
+
+def no_reading(body: bytes) -> Reading | None:
+    """For answers that cost nothing. Raises where it is no JSON object."""
+    _ANYTHING.decode(body)
+    return None
+
+
+def no_ending(refusal: Refusal) -> bytes:
+    """For answers that are whole: half of one cannot be mended."""
+    del refusal
+    return b""
+
+
 class AnswerMeter:
     """Feeds a protocol's teller; satisfies `protocol.Meter`."""
 
     def __init__(
-        self, teller: Teller, ending: Callable[[Refusal], bytes], *, strip_usage: bool
+        self,
+        teller: Teller,
+        ending: Callable[[Refusal], bytes],
+        *,
+        strip_usage: bool = False,
+        has_output: bool = True,
     ) -> None:
-        self._teller, self._ending, self._strip = teller, ending, strip_usage
+        self._teller, self._ending = teller, ending
+        self._strip, self._has_output = strip_usage, has_output
         self._streams: bool | None = None  # until the first byte
         self._events = Events()
         self._body: list[bytes] = []
@@ -107,7 +153,7 @@ class AnswerMeter:
     def seen(self) -> Usage:
         reading = self.reading()
         passed = self._teller.text if self._streams else self._size
-        guess = -(-passed // BYTES_PER_TOKEN)
+        guess = -(-passed // BYTES_PER_TOKEN) if self._has_output else 0
         if reading is None:
             return Usage(output_visible=guess)
         usage = reading.usage

@@ -21,7 +21,7 @@ _ACTIONS = {
     "streamGenerateContent": ("gemini_generate", True),
     "countTokens": ("gemini_count_tokens", False),
     "embedContent": ("gemini_embed", False),
-    "batchEmbedContents": ("gemini_embed", False),
+    "batchEmbedContents": ("gemini_embed_batch", False),
 }
 
 
@@ -31,7 +31,6 @@ class Inbound(msgspec.Struct, frozen=True):
     protocol: str
     model: str | None = None  # where the path names it
     stream: bool = False
-    action: str = ""  # Gemini's word after the colon
     refusal: Refusal | None = None
 
 
@@ -55,7 +54,7 @@ def _named(path: str) -> Inbound:
     model, colon, action = tail.rpartition(":")
     if colon and action in _ACTIONS and model:
         protocol, stream = _ACTIONS[action]
-        return Inbound(protocol, model, stream, action)
+        return Inbound(protocol, model, stream)
     if head in {"/v1beta", "/v1alpha"} and colon:
         return _unknown(path)  # an action that we do not know
     return Inbound(MODELS, tail)
@@ -65,8 +64,7 @@ def _unknown(path: str) -> Inbound:
     message = (
         f"There is nothing at {path[:200]!r}. farthing takes the paths of OpenAI "
         "(/v1/chat/completions, /v1/responses, /v1/embeddings, /v1/completions, /v1/models), "
-        "Anthropic (/v1/messages) and Gemini (/v1beta/models/MODEL:generateContent). "
-        "See docs/gateway.md for the base URL that each client takes."
+        "Anthropic (/v1/messages) and Gemini (/v1beta/models/MODEL:generateContent)."
     )
     refusal = Refusal(status=404, code="not_found", message=message)
     return Inbound(_shape(path), refusal=refusal)

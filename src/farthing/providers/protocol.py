@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import ClassVar
 from typing import Protocol as Seam
 
 import msgspec
@@ -118,7 +117,7 @@ class Meter(Seam):
 
 
 class Protocol(Seam):
-    name: ClassVar[str]
+    name: str
 
     def read(self, body: bytes, model: str | None, *, stream: bool) -> Ask:
         """Read a request. `model` and `stream` are what the path said, where it says so (Gemini).

@@ -31,15 +31,28 @@ _SERVER = 500
 
 
 def openai(refusal: Refusal) -> bytes:
-    return msgspec.json.encode({"error": openai_error(refusal)})
-
-
-def openai_error(refusal: Refusal) -> dict[str, str | None]:
     other = "server_error" if refusal.status >= _SERVER else "invalid_request_error"
     kind = _OPENAI.get(refusal.status, other)
     if refusal.code == "budget_exhausted":
         kind = "insufficient_quota"
-    return {"message": refusal.message, "type": kind, "param": None, "code": refusal.code}
+    error = {"message": refusal.message, "type": kind, "param": None, "code": refusal.code}
+    return msgspec.json.encode({"error": error})
+
+
+def openai_event(refusal: Refusal) -> bytes:
+    """How a stream of chat or completions ends with an error; no [DONE] follows."""
+    return b"data: %b\n\n" % openai(refusal)
+
+
+def responses_event(refusal: Refusal) -> bytes:
+    error = {
+        "type": "error",
+        "code": refusal.code,
+        "message": refusal.message,
+        "param": None,
+        "sequence_number": 0,
+    }
+    return b"event: error\ndata: %b\n\n" % msgspec.json.encode(error)
 
 
 def anthropic(refusal: Refusal) -> bytes:
@@ -52,6 +65,10 @@ def anthropic(refusal: Refusal) -> bytes:
     return msgspec.json.encode({"type": "error", "error": error})
 
 
+def anthropic_event(refusal: Refusal) -> bytes:
+    return b"event: error\ndata: %b\n\n" % anthropic(refusal)
+
+
 def google(refusal: Refusal) -> bytes:
     other = "INTERNAL" if refusal.status >= _SERVER else "INVALID_ARGUMENT"
     error = {
@@ -61,3 +78,7 @@ def google(refusal: Refusal) -> bytes:
         "details": [{"@type": _ERROR_INFO, "reason": refusal.code, "domain": "farthing"}],
     }
     return msgspec.json.encode({"error": error})
+
+
+def google_event(refusal: Refusal) -> bytes:
+    return b"data: %b\n\n" % google(refusal)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from farthing.domain.errors import Refused
-from farthing.domain.period import Period, moment, month, zone
+from farthing.domain.period import Period, deadline, duration, moment, month, zone
 
 NOW = datetime(2026, 10, 15, 14, 30, tzinfo=UTC)
 BERLIN = zone("Europe/Berlin")
@@ -51,3 +51,35 @@ def test_what_is_not_a_time_is_refused(text):
 def test_a_zone_that_does_not_exist_is_refused():
     with pytest.raises(Refused, match="IANA"):
         zone("Mars/Olympus")
+
+
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [
+        ("90m", timedelta(minutes=90)),
+        ("24h", timedelta(days=1)),
+        ("2w", timedelta(days=14)),
+        ("0m", timedelta()),
+    ],
+)
+def test_a_length_of_time_is_read(text, length):
+    assert duration(text) == length
+
+
+@pytest.mark.parametrize("text", ["", "1", "1y", "-1d", "1.5h", "9999999999w", "today"])
+def test_what_is_no_length_of_time_is_refused(text):
+    with pytest.raises(Refused, match="90m, 24h, 30d"):
+        duration(text)
+
+
+def test_a_deadline_counts_from_now_or_is_a_date():
+    now = datetime(2026, 11, 25, 12, tzinfo=UTC)
+    berlin = zone("Europe/Berlin")
+    assert deadline("30d", now, berlin) == now + timedelta(days=30)
+    assert deadline("2026-12-01", now, berlin) == datetime(2026, 11, 30, 23, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("text", ["2026-11-25", "0m", "99999999d", "soon"])
+def test_a_deadline_lies_ahead(text):
+    with pytest.raises(Refused):
+        deadline(text, datetime(2026, 11, 25, 12, tzinfo=UTC), zone("UTC"))

@@ -156,3 +156,11 @@ def test_a_wrong_entry_is_refused_with_the_fix(tmp_path, entry, says):
     message = refusal(tmp_path, f'[[prices]]\ndiscount = "1%"\n[[prices]]\n{entry}\n')
     assert "entry 2" in message
     assert says in message
+
+
+@pytest.mark.parametrize("limit", ["context_window", "max_output_tokens"])
+@pytest.mark.parametrize("value", ['"8k"', "0", "-1", "1.5", "true"])
+def test_a_limit_is_a_whole_number_of_tokens(tmp_path, limit, value):
+    told = refusal(tmp_path, f"[[prices]]\n{limit} = {value}\n")
+    assert f"`{limit}` is" in told
+    assert f"{limit} = 8192" in told

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
+from datetime import UTC, datetime
 
 from farthing.budgets.holds import Hold as Held
 from farthing.budgets.holds import Sum
@@ -18,6 +20,7 @@ from farthing.prices.bound import Bound, Unbounded, output_within, worst_case
 
 # Tokens that a provider adds and that are no bytes of ours: roles, and what explains tools.
 OVERHEAD, TOOLS_OVERHEAD = 64, 1024
+LEARN_SECONDS = 3.0  # for the price of a model that was never asked for before
 _USUAL_OUTPUT = 512  # of a call without a cap, for the estimate that recovery books
 _BYTES_PER_TOKEN = 4
 
@@ -32,7 +35,9 @@ class Hold:
         upstream = attempt.target.upstream
         x.facts["provider"], x.facts["account"] = upstream.provider, upstream.account
         if not self._live.prices.knows(upstream.provider, attempt.target.model):
-            await self._live.prices.learn(upstream.provider, attempt.target.model)
+            with suppress(TimeoutError):  # an unpriced row says more than a call that waits
+                async with asyncio.timeout(LEARN_SECONDS):
+                    await self._live.prices.learn(upstream.provider, attempt.target.model)
         sums = self._live.holds.sums(x.facts, x.began) if x.ask.operation else ()
         hard = any(each.budget.hard for each in sums)
         if hard and self._live.state_lost:
@@ -63,7 +68,7 @@ class Hold:
                     retry=True,
                 ) from error  # fmt: skip
             attempt.flags.add("no_intent")
-        attempt.open = True
+        attempt.open = x.booked = True
 
     async def _held(
         self, x: Exchange, attempt: Attempt, sums: tuple[Sum, ...], *, hard: bool
@@ -137,7 +142,7 @@ class Hold:
             raise Refusing(
                 400, "unpriced_model",
                 f"Nobody knows the price of {attempt.target.model!r}, so the hard budget {name!r} "
-                "cannot vouch for it. Add a [[prices]] entry, or set [hold] unpriced in the policy.",
+                "cannot vouch for it. Add a [[prices]] entry, or set unpriced in [hold].",
             )  # fmt: skip
         attempt.flags.add("unpriced")
         amount = rule.ceiling_usd if rule.unpriced == "ceiling" else Money.ZERO
@@ -232,9 +237,7 @@ def _overhead(x: Exchange) -> int:
     return TOOLS_OVERHEAD if tools else OVERHEAD
 
 
-def _moment(x: Exchange):  # type: ignore[no-untyped-def]
-    from datetime import UTC, datetime
-
+def _moment(x: Exchange) -> datetime:
     return datetime.fromtimestamp(x.began, UTC)
 
 

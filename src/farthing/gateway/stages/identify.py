@@ -19,8 +19,8 @@ class Identify:
         token = _token(x)
         if not token:
             raise Refusing(
-                401, "invalid_key", "No key came with the call. Send one that `farthing key create` "
-                "printed, as the API key of your client.",
+                401, "invalid_key", "No key came with the call. Give your client one that "
+                "`farthing key create` printed as its API key.",
             )  # fmt: skip
         try:
             x.key = self._live.keyring.identify(token, x.began)

@@ -57,15 +57,11 @@ class Metering:
         parts: list[bytes] = []
         size = 0
         try:
-            while True:
+            while not answer.ended:
                 part = await answer.chunk()
-                if attempt.first_byte is None:
-                    attempt.first_byte = self._time()
-                if part:
-                    parts.append(meter.feed(part))
-                    size += len(part)
-                if answer.ended:
-                    break
+                attempt.first_byte = attempt.first_byte or self._time()
+                parts.append(meter.feed(part) if part else b"")
+                size += len(part)
                 if size > LARGEST_COLLECTED:
                     await self._large(x, answer, parts)
         except Lost as error:
@@ -73,7 +69,9 @@ class Metering:
             return
         parts.append(meter.feed(b""))
         await rest(x)
-        body = b"".join(parts)
+        await self._collected(x, answer, b"".join(parts))
+
+    async def _collected(self, x: Exchange, answer: Answer, body: bytes) -> None:
         if not x.reply.started:
             headers = theirs(answer)
             headers.append((b"content-length", b"%d" % len(body)))

@@ -9,6 +9,7 @@ from farthing.gateway.live import Live
 from farthing.gateway.pipeline import Rest
 from farthing.gateway.stages.send import Failed
 from farthing.gateway.upstreams import Target
+from farthing.policy.rules import target as rules
 from farthing.policy.rules.route import Choice
 
 _SHOWN = 20
@@ -26,57 +27,61 @@ class Route:
             raise Refusing(404, "model_not_found", self._unknown(x))
         x.knobs.retries.began(x.began)
         failed: Failed | None = None
-        place = 0
+        place, wait = 0, 0.0
         while True:
-            target = targets[place]
-            x.attempts += 1
-            x.attempt = Attempt(
-                x.attempts, Target(self._live.upstreams.all[target.provider], target.model)
-            )
+            if wait:
+                await asyncio.sleep(wait)
             try:
-                await rest(x)
-            except Failed as failure:
-                failed = failure
-                if x.knobs.retries.counts(failure.kind):
-                    x.knobs.health.failed(target, self._live.now())
-                place, wait = self._next(x, failure, place, len(targets))
-                if wait is None:
-                    break
-                if wait:
-                    await asyncio.sleep(wait)
+                failure = await self._attempt(x, rest, targets[place])
             except Refusing:
                 # A budget that takes no second attempt leaves the first one's answer standing.
                 if failed is None:
                     raise
                 break
-            else:
-                self._went(x, choice, place)
+            if failure is None:
+                self._went(x, choice.point, targets[place])
                 return
+            failed = failure
+            elsewhere = place + 1 < len(targets)
+            pause = self._pause(x, failure, elsewhere=elsewhere)
+            if pause is None:
+                break
+            wait, place = pause, place + elsewhere
         await failed.answer(x)
+
+    async def _attempt(self, x: Exchange, rest: Rest, where: rules.Target) -> Failed | None:
+        """One try at one provider; how it failed, if it did before its first byte."""
+        x.attempts += 1
+        x.attempt = Attempt(
+            x.attempts, Target(self._live.upstreams.all[where.provider], where.model)
+        )
+        try:
+            await rest(x)
+        except Failed as failure:
+            if x.knobs.retries.counts(failure.kind):
+                x.knobs.health.failed(where, self._live.now())
+            return failure
+        return None
 
     def _choice(self, x: Exchange) -> Choice:
         knobs = x.knobs
-        several = len(self._live.upstreams.all) > 1
         return knobs.routers.of(x.ask.protocol).choose(
             x.facts,
             x.session or x.id,
             x.began,
             knobs.health,
             knobs.affinity,
-            x.ask.prefix() if several else b"",
+            x.ask.prefix,
         )
 
     def _takes(self, x: Exchange, provider: str, model: str) -> bool:
         return self._live.upstreams.takes(provider, x.ask.protocol, model)
 
-    def _next(
-        self, x: Exchange, failure: Failed, place: int, count: int
-    ) -> tuple[int, float | None]:
-        """Which target is tried next, and after how many seconds; None: none is."""
+    def _pause(self, x: Exchange, failure: Failed, *, elsewhere: bool) -> float | None:
+        """Seconds until the next attempt; None: none is made."""
         if x.hung_up:
-            return place, None
-        elsewhere = place + 1 < count
-        wait = x.knobs.retries.again(
+            return None
+        return x.knobs.retries.again(
             failure.kind,
             x.attempts,
             self._live.now(),
@@ -84,13 +89,12 @@ class Route:
             elsewhere=elsewhere,
             retry_after=failure.retry_after,
         )
-        return place + elsewhere, wait
 
-    def _went(self, x: Exchange, choice: Choice, place: int) -> None:
-        attempt, target = x.attempt, choice.targets[place]
+    def _went(self, x: Exchange, point: int, where: rules.Target) -> None:
+        attempt = x.attempt
         if attempt is not None and attempt.first_byte is not None:
-            x.knobs.health.answered(target, attempt.first_byte - x.started)
-        x.knobs.affinity.went(choice.point, target, x.began)
+            x.knobs.health.answered(where, attempt.first_byte - x.started)
+        x.knobs.affinity.went(point, where, x.began)
 
     def _unknown(self, x: Exchange) -> str:
         known = ", ".join(self._live.upstreams.models()[:_SHOWN])

@@ -109,7 +109,7 @@ class Sender:
             headers.append(credentials)
         if kind.name == "simulator":
             headers.append((b"x-farthing-attempt", b"%b-%d" % (x.id.encode(), attempt.number)))
-        path = target.upstream.path(ask.protocol, target.model, stream=ask.stream)
+        path = target.upstream.path(ask.protocol, target.model, stream=ask.stream, events=x.events)
         return Request(b"POST", path, headers, body)
 
     async def _failed(self, x: Exchange, attempt: Attempt, answer: Answer) -> None:

@@ -13,9 +13,11 @@ from farthing.gateway.live import Live
 from farthing.gateway.pipeline import Rest
 from farthing.gateway.rows import Outcome, settled_row
 from farthing.prices.book import Priced
+from farthing.providers.reading import Reading
 
 _BYTES_PER_TOKEN = 4
-_PROCESSED = "service_tier"
+# An answer with one of these is passed on, and never repeated to anybody else.
+_DOUBTFUL = {"stream_error", "garbled_stream", "garbled_answer", "overlong_answer"}
 
 
 class Settle:
@@ -44,6 +46,7 @@ class Settle:
                 done.flags.update(reading.flags)
                 self._price(x, attempt, done)
             self._book(x, attempt, done)
+            x.whole = not done.flags & _DOUBTFUL
         await rest(x)
 
     def cost_nothing(self, x: Exchange, attempt: Attempt, flag: str) -> None:
@@ -78,10 +81,8 @@ class Settle:
     def _price(self, x: Exchange, attempt: Attempt, done: Outcome) -> None:
         upstream, reading = attempt.target.upstream, done.reading
         context = reading.context if reading else {}
-        when = datetime.fromtimestamp(x.began, UTC)
-        who = {name: value for name, value in x.facts.items() if value}
         price = self._live.book.price(
-            upstream.provider, attempt.target.model, done.usage, when, context, who
+            upstream.provider, attempt.target.model, done.usage, _when(x), context, _who(x)
         )
         if isinstance(price, Priced):
             done.list, done.contracted, done.effective = (
@@ -97,12 +98,14 @@ class Settle:
         if reading is not None and reading.reported_usd is not None:
             done.reported = done.effective = Money.of(reading.reported_usd)
         for run in reading.also if reading else ():
-            self._add(x, attempt, done, run.model or attempt.target.model, run.usage)
+            self._add(x, attempt, done, run)
 
-    def _add(self, x: Exchange, attempt: Attempt, done: Outcome, model: str, usage: Usage) -> None:
+    def _add(self, x: Exchange, attempt: Attempt, done: Outcome, run: Reading) -> None:
         """A further model run that is billed beside the answer's own usage."""
-        when = datetime.fromtimestamp(x.began, UTC)
-        price = self._live.book.price(attempt.target.upstream.provider, model, usage, when)
+        usage, model = run.usage, run.model or attempt.target.model
+        price = self._live.book.price(
+            attempt.target.upstream.provider, model, usage, _when(x), run.context, _who(x)
+        )
         done.usage = done.usage + usage
         if isinstance(price, Priced) and done.effective is not None and done.list is not None:
             done.list = done.list + price.list
@@ -130,3 +133,11 @@ class Settle:
         counters.tokens[provider, "output"] += done.usage.output_tokens
         if cost is not None:
             counters.cost_pico[provider] += cost.pico
+
+
+def _when(x: Exchange) -> datetime:
+    return datetime.fromtimestamp(x.began, UTC)
+
+
+def _who(x: Exchange) -> dict[str, str]:
+    return {name: value for name, value in x.facts.items() if value}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from farthing.policy.policy import Answering
-from farthing.policy.rules.match import Facts, test_of
+from farthing.policy.rules.match import Facts, filter_of
 
 
 class Use(msgspec.Struct, frozen=True):
@@ -37,7 +37,7 @@ class Answers:
     __slots__ = ("_otherwise", "_repeatable", "_test")
 
     def __init__(self, mode: Answering, where: str) -> None:
-        self._test = test_of(where)
+        self._test = filter_of(where)
         self._repeatable = {"shadow": SHADOW, "off": OFF}.get(mode, ON)
         self._otherwise = SHADOW if mode == "deterministic" else self._repeatable
 

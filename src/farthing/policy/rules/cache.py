@@ -75,8 +75,9 @@ def cache_key(
 
     Never equal across tenants. `target` is what was asked of whom: the path with its query, and
     the model or upstream where it is not in the body. `headers` are only the telling ones.
-    The order of a body's fields and its white space do not count; numbers as written do not
-    either (`1.0` is not `1`). sha256, for tenants must not be able to make two bodies collide.
+    The order of a body's fields and its white space do not count; of a field that is there twice
+    the last one does, as for every JSON reader that providers use. sha256: nobody can make two
+    bodies collide.
     """
     digest = sha256(b"farthing-cache-1")
     for part in (tenant.encode(), protocol.encode(), target.encode(), _canonical(protocol, body)):
@@ -90,7 +91,7 @@ def cache_key(
 def _canonical(protocol: str, body: bytes) -> bytes:
     try:
         fields = _decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, RecursionError):  # no JSON, or nested too deeply to be looked at
         return body
     if type(fields) is not dict:
         return body

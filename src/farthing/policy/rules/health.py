@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from farthing.policy import policy
 from farthing.policy.rules.recent import Recent
 from farthing.policy.rules.target import Target
@@ -51,15 +49,21 @@ class Health:
         state = self._states.get(target)
         return state is not None and state.out_until > now
 
-    def order(self, targets: Sequence[Target], now: float) -> list[Target]:
-        """The same targets: sound ones first, slow ones behind them, those that are out last.
+    def order(self, targets: tuple[Target, ...], now: float) -> tuple[Target, ...]:
+        """The targets of one model: sound ones first, slow ones behind them, then those out.
 
         None is left out: where all are out, trying beats refusing.
         """
-        if not len(self._states) or len(targets) == 1:
-            return list(targets)
+        if not len(self._states) or len(targets) < 2:  # noqa: PLR2004  # one is no choice
+            return targets
         limit = self._too_slow(targets)
-        return sorted(targets, key=lambda target: self._rank(target, now, limit))
+        return tuple(sorted(targets, key=lambda target: self._rank(target, now, limit)))
+
+    def out_last(self, targets: tuple[Target, ...], now: float) -> tuple[Target, ...]:
+        """Targets of any models: a slower model is no slow target, but one that is out waits."""
+        if not len(self._states):
+            return targets
+        return tuple(sorted(targets, key=lambda target: self.is_out(target, now)))
 
     def _rank(self, target: Target, now: float, too_slow: float) -> int:
         state = self._states.get(target)
@@ -69,7 +73,7 @@ class Health:
             return 2
         return int((state.first_byte or 0.0) > too_slow)
 
-    def _too_slow(self, targets: Sequence[Target]) -> float:
+    def _too_slow(self, targets: tuple[Target, ...]) -> float:
         if self._knobs.slow is None:
             return float("inf")
         states = [self._states.get(target) for target in targets]

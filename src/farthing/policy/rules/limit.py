@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
 from farthing.policy.policy import Limit
-from farthing.policy.rules.match import Facts, test_of
+from farthing.policy.rules.match import Facts, filter_of
 from farthing.policy.rules.minute import Minute
 from farthing.policy.rules.recent import Recent
 
@@ -22,43 +23,64 @@ class Over(msgspec.Struct, frozen=True):
     reason: str  # with the next step
 
 
-class _Counts:
-    """What one subject asked of one limit."""
-
-    __slots__ = ("pico", "requests", "running", "tokens")
-
-    def __init__(self, limit: Limit) -> None:
-        self.requests = Minute() if limit.requests_per_minute is not None else None
-        self.tokens = Minute() if limit.tokens_per_minute is not None else None
-        self.pico = Minute() if limit.usd_per_minute is not None else None
-        self.running = 0
-
-
 class Admission:
     """A call that was let in. Every exit hands it back to `Limiter.settle`, once."""
 
-    __slots__ = ("at", "counts", "pico", "shadows", "tokens")
+    __slots__ = ("amounts", "at", "counts", "shadows")
 
-    def __init__(self, at: float, tokens: int, pico: int) -> None:
-        self.at, self.tokens, self.pico = at, tokens, pico
+    def __init__(self, at: float, amounts: tuple[int, int, int]) -> None:
+        self.at, self.amounts = at, amounts
         self.counts: list[_Counts] = []
         self.shadows: list[str] = []  # what limits in shadow would have said
 
 
-FREE = Admission(0.0, 0, 0)  # no limit looks at this call
+FREE = Admission(0.0, (0, 0, 0))  # no limit looks at this call
+
+
+class _Bound(NamedTuple):
+    name: str  # as the policy calls it
+    kind: int  # which of a call's amounts: 0 requests, 1 tokens, 2 picodollars
+    most: int
+
+
+class _Counts:
+    """What one subject asked of one limit: a sum for each of its bounds."""
+
+    __slots__ = ("running", "sums")
+
+    def __init__(self, bounds: tuple[_Bound, ...]) -> None:
+        self.sums = [(bound, Minute()) for bound in bounds]
+        self.running = 0
 
 
 class _Rule:
-    __slots__ = ("limit", "subjects", "test")
+    __slots__ = ("bounds", "limit", "most_running", "per", "subjects", "test")
 
     def __init__(self, limit: Limit, subjects: Recent[str, _Counts] | None) -> None:
-        self.limit, self.test = limit, test_of(limit.where)
+        self.limit, self.test = limit, filter_of(limit.where)
+        self.per = limit.per.removeprefix("tags.")
+        self.bounds = tuple(_bounds(limit))
+        self.most_running = limit.concurrency
         fresh: Recent[str, _Counts] = Recent(MOST_SUBJECTS, busy=lambda one: one.running > 0)
         self.subjects = fresh if subjects is None else subjects  # an empty one is falsy
 
     def counts_of(self, subject: str) -> _Counts:
         found = self.subjects.get(subject)
-        return found if found is not None else self.subjects.put(subject, _Counts(self.limit))
+        return found if found is not None else self.subjects.put(subject, _Counts(self.bounds))
+
+    def over(self, counts: _Counts, call: Admission) -> tuple[str, float] | None:
+        """The first bound that has no room for the call, and the seconds until it has."""
+        if self.most_running is not None and counts.running >= self.most_running:
+            return "concurrency", 1.0
+        for (name, kind, most), sum_ in counts.sums:
+            taken = sum_.total(call.at)
+            amount = call.amounts[kind]
+            # At the bound, nothing more goes in, not even a call that is thought to be free.
+            if taken and (taken + amount > most or taken >= most):
+                return name, sum_.wait(call.at, max(0, min(most - amount, most - 1)))
+            if not most:
+                return name, 60.0
+        return None
 
 
 class Limiter:
@@ -87,33 +109,33 @@ class Limiter:
         """
         if not self._rules and not self._own:
             return FREE
-        admission = Admission(now, tokens, pico)
+        admission = Admission(now, (1, tokens, pico))
         for rule in self._concerned(facts):
-            limit = rule.limit
-            subject = facts.get(limit.per)
+            subject = facts.get(rule.per)
             if not subject:
                 continue
             counts = rule.counts_of(subject)
-            over = _over(limit, counts, admission)
-            if over is None or limit.mode == "shadow":
-                admission.counts.append(counts)
-                if over is not None:
-                    admission.shadows.append(_words(limit, subject, over))
-                continue
-            what, wait = over
-            return Over(wait, _words(limit, subject, (what, wait)))
-        for counts in admission.counts:
-            _count(counts, admission)
+            over = rule.over(counts, admission)
+            if over is not None:
+                words = _words(rule.limit, subject, over)
+                if rule.limit.mode == "on":
+                    return Over(over[1], words)
+                admission.shadows.append(words)
+            admission.counts.append(counts)
+        _count(admission)
         return admission if admission.counts else FREE
 
     def settle(self, admission: Admission, now: float, tokens: int, pico: int) -> None:
         """The call is over, and used so much. A second time does nothing."""
+        used = (1, tokens, pico)
+        counted = admission.amounts
         for counts in admission.counts:
             counts.running -= 1
-            if counts.tokens is not None and tokens != admission.tokens:
-                counts.tokens.correct(admission.at, now, tokens - admission.tokens)
-            if counts.pico is not None and pico != admission.pico:
-                counts.pico.correct(admission.at, now, pico - admission.pico)
+            if used == counted:
+                continue
+            for bound, sum_ in counts.sums:
+                if difference := used[bound.kind] - counted[bound.kind]:
+                    sum_.correct(admission.at, now, difference)
         admission.counts = []
 
     def _concerned(self, facts: Facts) -> list[_Rule]:
@@ -129,35 +151,20 @@ class Limiter:
         }
 
 
-def _over(limit: Limit, counts: _Counts, call: Admission) -> tuple[str, float] | None:
-    """The first bound that has no room for the call, and the seconds until it has."""
-    if limit.concurrency is not None and counts.running >= limit.concurrency:
-        return "concurrency", 1.0
-    usd = None if limit.usd_per_minute is None else limit.usd_per_minute.pico
-    for name, counted, bound, amount in (
-        ("requests_per_minute", counts.requests, limit.requests_per_minute, 1),
-        ("tokens_per_minute", counts.tokens, limit.tokens_per_minute, call.tokens),
-        ("usd_per_minute", counts.pico, usd, call.pico),
-    ):
-        if counted is None or bound is None:
-            continue
-        taken = counted.total(call.at)
-        # At the bound, nothing more goes in, not even a call that is thought to be free.
-        if taken > 0 and (taken + amount > bound or taken >= bound):
-            return name, counted.wait(call.at, max(0, min(bound - amount, bound - 1)))
-        if bound == 0:
-            return name, 60.0
-    return None
+def _count(admission: Admission) -> None:
+    for counts in admission.counts:
+        counts.running += 1
+        for bound, sum_ in counts.sums:
+            sum_.add(admission.at, admission.amounts[bound.kind])
 
 
-def _count(counts: _Counts, call: Admission) -> None:
-    counts.running += 1
-    if counts.requests is not None:
-        counts.requests.add(call.at, 1)
-    if counts.tokens is not None:
-        counts.tokens.add(call.at, call.tokens)
-    if counts.pico is not None:
-        counts.pico.add(call.at, call.pico)
+def _bounds(limit: Limit) -> Iterator[_Bound]:
+    if limit.requests_per_minute is not None:
+        yield _Bound("requests_per_minute", 0, limit.requests_per_minute)
+    if limit.tokens_per_minute is not None:
+        yield _Bound("tokens_per_minute", 1, limit.tokens_per_minute)
+    if limit.usd_per_minute is not None:
+        yield _Bound("usd_per_minute", 2, limit.usd_per_minute.pico)
 
 
 def _words(limit: Limit, subject: str, over: tuple[str, float]) -> str:

@@ -11,12 +11,12 @@ import msgspec
 from farthing.domain.money import Money
 from farthing.policy.amounts import WHOLE
 from farthing.policy.policy import Loop
-from farthing.policy.rules.match import Facts, test_of
+from farthing.policy.rules.match import Facts, filter_of
 from farthing.policy.rules.minute import Minute
 from farthing.policy.rules.recent import Recent
 from farthing.providers.protocol import Ask
 
-MOST_SESSIONS = 50_000  # of each rule; and so many different calls
+MOST_SESSIONS, MOST_CALLS = 20_000, 50_000  # remembered of each rule; the oldest are forgotten
 LONGEST_THROTTLE = 30.0  # seconds: callers give up on longer silence
 _KB = 1024
 
@@ -44,20 +44,21 @@ class _Session:
 class _Rule:
     """One `[[loop]]`, and what it remembers."""
 
-    __slots__ = ("calls", "loop", "sessions", "test", "usd")
+    __slots__ = ("calls", "loop", "per", "sessions", "test", "usd")
 
     def __init__(self, loop: Loop) -> None:
-        self.loop, self.test = loop, test_of(loop.where)
+        self.loop, self.test = loop, filter_of(loop.where)
+        self.per = loop.per.removeprefix("tags.")
         self.usd = None if loop.usd_per_minute is None else loop.usd_per_minute.pico
         # Times of the last `same_call` equal calls, by hash of session and call; a single time,
         # as most are, without an array around it.
-        self.calls: Recent[int, float | array[float]] = Recent(MOST_SESSIONS)
+        self.calls: Recent[int, float | array[float]] = Recent(MOST_CALLS)
         self.sessions: Recent[str, _Session] = Recent(MOST_SESSIONS)
 
     def subject(self, facts: Facts) -> str | None:
         if self.test is not None and not self.test(facts):
             return None
-        return facts.get(self.loop.per.removeprefix("tags.")) or None
+        return facts.get(self.per) or None
 
     def session(self, subject: str) -> _Session:
         found = self.sessions.get(subject)
@@ -69,7 +70,7 @@ class LoopGuard:
 
     def __init__(self, loops: Sequence[Loop], before: LoopGuard | None = None) -> None:
         known: dict[Loop, _Rule] = {} if before is None else before.rules
-        self.rules = {loop: known.get(loop) or _Rule(loop) for loop in loops}
+        self.rules: dict[Loop, _Rule] = {loop: known.get(loop) or _Rule(loop) for loop in loops}
         self._rules = tuple(self.rules.values())
         self._spending = [rule for rule in self._rules if rule.usd is not None]
 
@@ -146,11 +147,14 @@ def _first_bytes(rule: _Rule, subject: str, size: int) -> int:
 
 def _failing_tools(loop: Loop, ask: Ask) -> _Sign | None:
     ratio = loop.tool_error_ratio
-    if ratio is None or ask.tool_results < loop.min_tools:
+    if ratio is None:
         return None
-    if ask.tool_errors * WHOLE < ratio * ask.tool_results:
+    turns = ask.turns()
+    if turns.tool_results < loop.min_tools:
         return None
-    what = f"had {ask.tool_errors} of {ask.tool_results} tool calls fail"
+    if turns.tool_errors * WHOLE < ratio * turns.tool_results:
+        return None
+    what = f"had {turns.tool_errors} of {turns.tool_results} tool calls fail"
     return what, "tool_error_ratio", LONGEST_THROTTLE
 
 

@@ -18,7 +18,7 @@ Glob = Callable[[str], object]  # true or false in a condition
 _SPECIAL = frozenset("*?[")
 
 
-def test_of(where: str) -> Test | None:
+def filter_of(where: str) -> Test | None:
     """A filter as a function; None where it is empty and everything matches."""
     if not where:
         return None

@@ -14,32 +14,31 @@ class Minute:
     `now` is in seconds of any clock that does not run backwards.
     """
 
-    __slots__ = ("_slots", "_tick", "_total")
+    __slots__ = ("_index", "_slots", "_tick", "_total", "_until")
 
     def __init__(self) -> None:
         self._slots = [0] * _SLOTS
-        self._tick = 0
         self._total = 0
+        self._tick = self._index = 0  # the slot of now, by number and by place
+        self._until = float(SLOT_SECONDS)  # when it ends
 
     def total(self, now: float) -> int:
-        tick = int(now // SLOT_SECONDS)
-        if tick > self._tick:
-            self._roll(tick)
+        if now >= self._until:
+            self._roll(now)
         return self._total
 
     def add(self, now: float, amount: int) -> None:
-        tick = int(now // SLOT_SECONDS)
-        if tick > self._tick:
-            self._roll(tick)
-        self._slots[self._tick % _SLOTS] += amount
+        if now >= self._until:
+            self._roll(now)
+        self._slots[self._index] += amount
         self._total += amount
 
     def correct(self, then: float, now: float, difference: int) -> None:
         """What was added at `then` turned out to be more or less."""
         self.total(now)
-        tick = int(then // SLOT_SECONDS)
-        if self._tick - tick < _SLOTS:
-            self._slots[tick % _SLOTS] += difference
+        slots_ago = self._tick - int(then // SLOT_SECONDS)
+        if slots_ago < _SLOTS:
+            self._slots[(self._tick - max(0, slots_ago)) % _SLOTS] += difference
             self._total += difference
         elif difference > 0:  # too long ago to be counted there, and not to be lost
             self.add(now, difference)
@@ -56,7 +55,8 @@ class Minute:
             return max(0.0, gone_at - now)
         return 0.0 if left == self._total else max(0.0, gone_at - now)
 
-    def _roll(self, tick: int) -> None:
+    def _roll(self, now: float) -> None:
+        tick = int(now // SLOT_SECONDS)
         if tick - self._tick >= _SLOTS:
             self._slots = [0] * _SLOTS
             self._total = 0
@@ -64,4 +64,5 @@ class Minute:
             for passed in range(self._tick + 1, tick + 1):
                 self._total -= self._slots[passed % _SLOTS]
                 self._slots[passed % _SLOTS] = 0
-        self._tick = tick
+        self._tick, self._index = tick, tick % _SLOTS
+        self._until = float((tick + 1) * SLOT_SECONDS)

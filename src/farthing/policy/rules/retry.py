@@ -36,7 +36,7 @@ class Retries:
             return failure in self._statuses
         return failure == "not_sent" or self._knobs.lost
 
-    def again(  # noqa: PLR0913  # all that is known of the failure
+    def again(
         self,
         failure: Failure,
         made: int,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
+from typing import NamedTuple
 
 import msgspec
 
@@ -13,9 +14,12 @@ from farthing.policy.amounts import WHOLE, minutes_of_day
 from farthing.policy.policy import Policy, Route
 from farthing.policy.rules.affinity import Affinity
 from farthing.policy.rules.health import Health
-from farthing.policy.rules.match import Facts, Glob, glob_of, test_of
+from farthing.policy.rules.match import Facts, Glob, filter_of, glob_of
+from farthing.policy.rules.recent import Recent
 from farthing.policy.rules.target import Target
 
+Pool = tuple[Target, ...]
+MOST_NAMES = 2_000  # of models, for callers may make them up
 Serving = Callable[[str], Sequence[str]]  # the providers that serve a model, in the file's order
 
 
@@ -31,7 +35,19 @@ class Choice(msgspec.Struct, frozen=True, gc=False):
     rule: int | None = None
     arm: str | None = None
     shadow: tuple[tuple[int, str], ...] = ()
-    point: int = 0  # for `Affinity.went`
+    point: int = 0  # for `Affinity.went`; 0 where there was nothing to choose
+
+
+class _Move(NamedTuple):
+    """What the routes say of a call. No model: the one it asked for."""
+
+    model: str | None
+    rule: int | None
+    arm: str | None
+    shadow: tuple[tuple[int, str], ...]
+
+
+_STAYS = _Move(None, None, None, ())
 
 
 class Router:
@@ -43,6 +59,11 @@ class Router:
         self._providers = frozenset(providers)
         self._serving = serving
         self._spread = policy.balance.mode == "spread"
+        self._lines: Recent[tuple[str, str], _Line] = Recent(MOST_NAMES)
+        # Most workspaces have no rule, and one provider a model: nothing to choose.
+        self._plain: Recent[str, Choice] | None = None
+        if not self._groups and not self._fallbacks:
+            self._plain = Recent(MOST_NAMES)
 
     def choose(
         self,
@@ -51,61 +72,94 @@ class Router:
         now: float,
         health: Health,
         affinity: Affinity,
-        prefix: bytes = b"",
+        prefix: Callable[[], bytes] = bytes,
     ) -> Choice:
         """Where the call for `facts["model"]` goes.
 
         `unit` is its session, else its id: what is on one side of a share stays there. `now` is
-        in seconds since 1970.
+        in seconds since 1970. `prefix` is only called where several providers could be the first.
         """
         asked = facts.get("model") or ""
-        rule: int | None = None
+        if self._plain is not None and (plain := self._plain.get(asked)) is not None:
+            return plain
+        moved = self._moved(asked, facts, unit, now) if self._groups else _STAYS
+        line = self._line(moved.model or asked, asked)
+        if not line.pools[0] and moved.model:  # a route to what nobody serves loses no call
+            moved, line = _STAYS, self._line(asked, asked)
+        point = affinity.point(prefix(), unit) if line.is_open else 0
+        targets = line.targets
+        if line.is_open:
+            pools = [self._ordered(pool, point, now, health, affinity) for pool in line.pools]
+            targets = pools[0] if len(pools) == 1 else health.out_last(_joined(pools), now)
+        elif len(targets) > 1:
+            targets = health.out_last(targets, now)
+        choice = Choice(targets, moved.rule, moved.arm, moved.shadow, point)
+        if self._plain is not None and len(targets) < 2:  # noqa: PLR2004  # one is no choice
+            self._plain.put(asked, choice)
+        return choice
+
+    def nowhere(self) -> list[str]:
+        """What routes and fallbacks name that no provider serves, for a warning."""
+        named = [drawn.to for group in self._groups for drawn in group.routes]
+        named += [name for _, names in self._fallbacks for name in names]
+        return [name for name in dict.fromkeys(named) if not self._meant(name)]
+
+    def _moved(self, asked: str, facts: Facts, unit: str, now: float) -> _Move:
         arm: str | None = None
-        shadow: list[tuple[int, str]] = []
-        model = asked
+        shadow: tuple[tuple[int, str], ...] = ()
         for group in self._groups:
             if not group.concerns(asked, facts, now):
                 continue
             drawn = group.drawn(unit)
-            if drawn is not None and drawn.is_shadow:
-                shadow.append((drawn.number, drawn.to))
-            elif drawn is not None:
-                rule, model = drawn.number, drawn.to
-                arm = f"to {model}" if group.is_split else arm
-                break
-            elif group.is_split:
+            if drawn is None:
                 arm = arm or "stay"
-        point = affinity.point(prefix, unit)
-        targets = self._pool(model, point, now, affinity)
-        if len(targets) > 1:
-            targets = health.order(targets, now)
-        if self._fallbacks:
-            stand_ins = self._stand_ins(asked, model, point, now, affinity)
-            targets = health.order(list(dict.fromkeys([*targets, *stand_ins])), now)
-        return Choice(tuple(targets), rule, arm, tuple(shadow), point)
+            elif drawn.is_shadow:
+                shadow = (*shadow, (drawn.number, drawn.to))
+            else:
+                arm = f"to {drawn.to}" if group.is_split else arm
+                return _Move(drawn.to, drawn.number, arm, shadow)
+        return _Move(None, None, arm, shadow)
 
-    def _pool(self, name: str, point: int, now: float, affinity: Affinity) -> list[Target]:
-        """The targets that `model` or `provider/model` means."""
-        if "/" in name:
-            provider, _, model = name.partition("/")
-            # Models have slashes too: only a provider's name makes the first part one.
-            if provider in self._providers:
-                return [Target(provider, model)]
-        pool = [Target(provider, name) for provider in self._serving(name)]
-        if len(pool) < 2 or not self._spread:  # noqa: PLR2004  # one is no choice
-            return pool
-        return affinity.order(pool, point, now)
+    def _line(self, model: str, asked: str) -> _Line:
+        """A model's own pool, then those of its stand-ins."""
+        found = self._lines.get((model, asked))
+        if found is not None:
+            return found
+        own = self._meant(model)
+        called = {model, asked, *(target.model for target in own)}
+        names = [name for glob, to in self._fallbacks if any(map(glob, called)) for name in to]
+        pools = (own, *(self._meant(name) for name in names))
+        return self._lines.put((model, asked), _Line(pools))
 
-    def _stand_ins(
-        self, asked: str, model: str, point: int, now: float, affinity: Affinity
-    ) -> list[Target]:
-        return [
-            target
-            for glob, names in self._fallbacks
-            if glob(model) or glob(asked)
-            for name in names
-            for target in self._pool(name, point, now, affinity)
-        ]
+    def _ordered(
+        self, pool: Pool, point: int, now: float, health: Health, affinity: Affinity
+    ) -> Pool:
+        placed = affinity.order(pool, point, now) if self._spread else pool
+        return health.order(placed, now)
+
+    def _meant(self, name: str) -> tuple[Target, ...]:
+        """The targets that `model` or `provider/model` means, in the file's order."""
+        provider, slash, model = name.partition("/")
+        # Models have slashes too: only a provider's name makes the first part one.
+        if slash and provider in self._providers:
+            return (Target(provider, model),)
+        return tuple(Target(provider, name) for provider in self._serving(name))
+
+
+class _Line:
+    """Pools of targets, one after another, as long as nothing reorders them."""
+
+    __slots__ = ("is_open", "pools", "targets")
+
+    def __init__(self, pools: tuple[Pool, ...]) -> None:
+        self.pools = pools
+        self.targets = _joined(pools)
+        self.is_open = any(len(pool) > 1 for pool in pools)  # which of a pool comes first?
+
+
+def _joined(pools: Iterable[Pool]) -> Pool:
+    """Each target once, where it comes first."""
+    return tuple(dict.fromkeys([target for pool in pools for target in pool]))
 
 
 class _Drawn:
@@ -122,21 +176,21 @@ class _Group:
     """The routes of equal conditions: their shares are parts of the same calls.
 
     Each has its place on a line of ten thousand. A unit's place on it is a hash of the unit and
-    the conditions, so other routes, hours and later changes do not move it; raising the last
+    the conditions, so other routes and later changes do not move it; raising the last
     share, or adding one after it, moves only the units that it gains.
     """
 
     def __init__(self, routes: Sequence[tuple[int, Route]]) -> None:
         first = routes[0][1]
         self._glob: Glob = glob_of(first.of)
-        self._test = test_of(first.where)
+        self._test = filter_of(first.where)
         self._hours = None if first.hours is None else _Hours(first.hours, first.timezone)
-        self._salt = sha256("\n".join(("farthing-share", first.of, first.where, "")).encode())
-        self._drawn: list[_Drawn] = []
+        self._salt = sha256("\n".join(("farthing-share", *first.conditions, "")).encode())
+        self.routes: list[_Drawn] = []
         end = 0
         for number, route in routes:
-            self._drawn.append(_Drawn(number, route, end))
-            end = self._drawn[-1].end
+            self.routes.append(_Drawn(number, route, end))
+            end = self.routes[-1].end
         self._end = end
         self.is_split = len(routes) > 1 or end < WHOLE
 
@@ -147,13 +201,13 @@ class _Group:
 
     def drawn(self, unit: str) -> _Drawn | None:
         if not self.is_split:
-            return self._drawn[0]
+            return self.routes[0]
         digest = self._salt.copy()
         digest.update(unit.encode())
         place = int.from_bytes(digest.digest()[:8], "big") * WHOLE >> 64
         if place >= self._end:
             return None
-        return next((one for one in self._drawn if one.start <= place < one.end), None)
+        return next((one for one in self.routes if one.start <= place < one.end), None)
 
 
 class _Hours:

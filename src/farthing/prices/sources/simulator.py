@@ -70,7 +70,13 @@ SOURCE = SimulatorPrices()
 
 
 def _found(model: Model) -> Found:
-    return Found(provider=PROVIDER, owner=PROVIDER, model=model.name)
+    return Found(
+        provider=PROVIDER,
+        owner=PROVIDER,
+        model=model.name,
+        context_window=model.context_window,
+        max_output=model.max_output or None,
+    )
 
 
 def _prices(model: Model) -> dict[str, int]:

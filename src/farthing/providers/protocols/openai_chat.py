@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import msgspec
 
@@ -13,6 +13,7 @@ from farthing.providers.body import (
     altered,
     decoded,
     fields_of,
+    given,
     hides,
     listed,
     model_name,
@@ -22,15 +23,10 @@ from farthing.providers.body import (
 from farthing.providers.conversation import MEDIA, prefix_of, texts, tools_of, turns_of_chat
 from farthing.providers.metering import AnswerMeter
 from farthing.providers.openai_answers import ChatTeller
-from farthing.providers.protocol import NO_LABELS, Ask, Change, Meter, Refusal
+from farthing.providers.protocol import NO_LABELS, Ask, Change, Meter, Protocol, Refusal
+from farthing.providers.usage_option import StreamOptions, asks, included, options_with
 
 MOST_CHOICES = 128
-_INCLUDE = b'{"include_usage":true}'
-_NOTHING = frozenset({b"", b"null", b"[]"})
-
-
-class _StreamOptions(msgspec.Struct):
-    include_usage: bool | None = None
 
 
 class _Request(msgspec.Struct):
@@ -40,7 +36,7 @@ class _Request(msgspec.Struct):
     max_tokens: int | None = None
     n: int | None = None
     stream: bool | None = None
-    stream_options: _StreamOptions | None = None
+    stream_options: StreamOptions | None = None
     temperature: int | float | None = None
     service_tier: str | None = None
     user: str | None = None
@@ -58,16 +54,16 @@ _NAMES = tuple(b'"%s"' % name.encode() for name in _Request.__struct_fields__)
 
 
 class OpenAIChat:
-    name: ClassVar[str] = "openai_chat"
+    name = "openai_chat"
 
     def read(self, body: bytes, model: str | None, *, stream: bool) -> Ask:
         """`web_search_options` and the like have no cap on their rounds: no bound can be given."""
         asked = decoded(_DECODER, body)
         messages, tools = listed(asked.messages, "messages"), bytes(asked.tools)
         cap = _cap(asked)
+        unbounded = _unbounded(asked, tools, cap)
         choices = whole(asked.n, "n", 1, MOST_CHOICES) or 1
         streams = bool(asked.stream)
-        options = asked.stream_options
         return Ask(
             protocol=self.name,
             operation="chat",
@@ -76,11 +72,11 @@ class OpenAIChat:
             output_cap=cap,
             extra_output=_predicted(asked),
             choices=choices,
-            deterministic=asked.temperature == 0 and choices == 1,
+            deterministic=asked.temperature == 0 and choices == 1 and unbounded is None,
             windows=int(MEDIA(messages) is not None or hides(messages)),
-            unbounded=_unbounded(asked, tools, cap),
+            unbounded=unbounded,
             service_tier=asked.service_tier,
-            usage_asked=not streams or (options is not None and options.include_usage is True),
+            usage_asked=not streams or asks(asked.stream_options),
             user=asked.user,
             metadata=NO_LABELS if asked.metadata is None else texts(asked.metadata),
             prefix=partial(prefix_of, tools, messages),
@@ -91,28 +87,24 @@ class OpenAIChat:
     def change(self, body: bytes, change: Change) -> bytes:
         only_usage = change.include_usage and change.model is None and change.output_cap is None
         if only_usage and not change.rewrite and b'"stream_options"' not in body:
-            start = body.index(b"{") + 1
-            return b'%b"stream_options":%b,%b' % (body[:start], _INCLUDE, body[start:])
+            return included(body)
         values: dict[str, bytes] = {}
-        fields = fields_of(body)
         if change.model is not None:
             values["model"] = msgspec.json.encode(change.model)
         if change.output_cap is not None:
-            values |= _capped(fields, change.output_cap, change.cap_field)
+            values |= _capped(fields_of(body), change.output_cap, change.cap_field)
         if change.include_usage:
-            values["stream_options"] = _with_usage(fields.get("stream_options"))
+            values["stream_options"] = options_with(body)
         return altered(body, values, rewrite=change.rewrite)
 
     def meter(self, ask: Ask, *, strip_usage: bool, provider: str | None = None) -> Meter:
-        del ask
-        teller = ChatTeller(provider)
-        return AnswerMeter(teller, self._broken, strip_usage=strip_usage)
+        return AnswerMeter(ChatTeller(provider), refusals.openai_event, strip_usage=strip_usage)
 
     def refusal(self, refusal: Refusal) -> bytes:
         return refusals.openai(refusal)
 
-    def _broken(self, refusal: Refusal) -> bytes:
-        return b"data: %b\n\n" % refusals.openai(refusal)
+
+PROTOCOL: Protocol = OpenAIChat()
 
 
 def _cap(asked: _Request) -> int | None:
@@ -124,12 +116,11 @@ def _cap(asked: _Request) -> int | None:
 
 def _predicted(asked: _Request) -> int:
     """Rejected tokens of a prediction are billed as output, and are no more than its bytes."""
-    size = len(bytes(asked.prediction))
-    return size if size > len(b"null") else 0
+    return len(bytes(asked.prediction)) if given(asked.prediction) else 0
 
 
 def _unbounded(asked: _Request, tools: bytes, cap: int | None) -> str | None:
-    if _given(asked.web_search_options) or _given(asked.search_parameters) or _given(asked.plugins):
+    if given(asked.web_search_options) or given(asked.search_parameters) or given(asked.plugins):
         return "server_tool"
     if cap is None and asked.modalities and any(kind != "text" for kind in asked.modalities):
         return "media_output"
@@ -142,19 +133,6 @@ def _unbounded(asked: _Request, tools: bytes, cap: int | None) -> str | None:
     return None
 
 
-def _given(field: msgspec.Raw) -> bool:
-    return bytes(field) not in _NOTHING
-
-
 def _capped(fields: dict[str, msgspec.Raw], cap: int, otherwise: str) -> dict[str, bytes]:
     there: list[str] = [name for name in ("max_completion_tokens", "max_tokens") if name in fields]
     return {name: b"%d" % cap for name in there or [otherwise]}
-
-
-def _with_usage(options: msgspec.Raw | None) -> bytes:
-    if options is None or bytes(options) == b"null":
-        return _INCLUDE
-    return altered(bytes(options), {"include_usage": b"true"})
-
-
-PROTOCOL = OpenAIChat()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Protocol
 
-from farthing.providers.transport.wire import Headers, Lost
+from farthing.providers.transport.wire import Lost
 
 MOST_UNREAD = 256 << 10  # bytes that wait for the reader before the provider has to
 
@@ -40,7 +41,7 @@ class PooledAnswer:
 
     def __init__(self, source: Source) -> None:
         self.status = 0
-        self.headers: Headers = []
+        self.headers: Sequence[tuple[bytes, bytes]] = ()
         self.ended = False
         self.whole = False  # all of the body is here
         self.paused = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Protocol, cast
 
 import httptools
@@ -14,6 +15,7 @@ from farthing.providers.transport.wire import Headers, Lost, TimedOut, Timeouts
 MOST_SILENT = 64 << 10  # bytes without head or body: of a head, of trailers, of 1xx answers
 SENT_AT_ONCE = 64 << 10  # a longer body goes out in slices, as fast as they are taken
 SLICE = 256 << 10
+PROBE_SECONDS = 60
 CONTINUE, SWITCHING, FIRST_FINAL = 100, 101, 200
 
 
@@ -115,6 +117,11 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        if (wire := transport.get_extra_info("socket")) is not None:
+            # A model may think for minutes; a router in between forgets silent connections.
+            wire.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            if hasattr(socket, "TCP_KEEPIDLE"):
+                wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, PROBE_SECONDS)
         self._home.meet(self)
 
     def data_received(self, data: bytes) -> None:
@@ -124,6 +131,9 @@ class Connection(asyncio.Protocol):
             return
         if self._silent == 0 and not answer.status:
             self._odd = not data.startswith(b"HTTP/1.1 ")
+            if self._odd and not data.startswith(b"HTTP/"[: len(data)]):  # RTSP would pass
+                self._misread(answer, ValueError("another protocol"))
+                return
         self._silent += len(data)
         self._heard = True
         try:
@@ -174,7 +184,7 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         name = name.lower()
         if name not in OF_A_CONNECTION:
-            self._headers.append((name, value.rstrip(b" \t")))
+            self._headers.append((name, value.rstrip()))
         elif name == b"content-length":
             self._framed = True
         elif name == b"transfer-encoding":

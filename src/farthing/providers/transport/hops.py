@@ -1,4 +1,4 @@
-"""Headers that belong to one connection, not to the message: they end here, in both directions."""
+"""Names of headers: which are none, and which belong to one connection and so end here."""
 
 from __future__ import annotations
 
@@ -35,3 +35,16 @@ def end_to_end(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
 def named_in(connection: bytes) -> list[bytes]:
     """What a `Connection` says of further headers that end here."""
     return [name.strip().lower() for name in connection.split(b",")]
+
+
+def is_token(name: bytes) -> bool:
+    """Whether it can name a header (RFC 9110 §5.6.2), in lower case: no `Host` beside `host`."""
+    return bool(name) and len(name.translate(None, _NOT_IN_A_NAME)) == len(name)
+
+
+_NOT_IN_A_NAME = (
+    bytes(range(0x21))
+    + b'"(),/:;<=>?@[\\]{}'
+    + bytes(range(0x41, 0x5B))
+    + bytes(range(0x7F, 0x100))
+)

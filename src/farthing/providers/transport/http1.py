@@ -8,7 +8,6 @@ import ssl
 from farthing.providers.transport.answer import PooledAnswer
 from farthing.providers.transport.connection import SENT_AT_ONCE
 from farthing.providers.transport.pool import Pool
-from farthing.providers.transport.request_head import head
 from farthing.providers.transport.wire import Origin, Request, Timeouts
 
 LOOK_SECONDS = 0.25  # how often deadlines are looked at: a timeout is late by up to that
@@ -37,7 +36,7 @@ class PooledTransport:
     async def send(self, origin: Origin, request: Request, timeouts: Timeouts) -> PooledAnswer:
         pool = self._pools.get(origin) or self._pool(origin)
         method, body = request.method, request.body
-        written = head(pool.host, request)
+        head = pool.heads.write(request)
         again = method in SAFE
         while True:
             connection = pool.take()
@@ -47,7 +46,7 @@ class PooledTransport:
                     connection = await pool.connect(self._secure(origin), timeouts)
                 finally:
                     self._start_clock()
-            answer = connection.ask(written, body, timeouts, head_only=method == b"HEAD")
+            answer = connection.ask(head, body, timeouts, head_only=method == b"HEAD")
             try:
                 if len(body) > SENT_AT_ONCE:
                     await connection.upload(body)

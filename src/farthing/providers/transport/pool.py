@@ -6,7 +6,7 @@ import asyncio
 import ssl
 
 from farthing.providers.transport.connection import Connection
-from farthing.providers.transport.request_head import host_of
+from farthing.providers.transport.request_head import Heads
 from farthing.providers.transport.wire import NotSent, Origin, Timeouts
 
 
@@ -15,7 +15,7 @@ class Pool:
 
     def __init__(self, origin: Origin, most_idle: int) -> None:
         self.origin = origin
-        self.host = host_of(origin)
+        self.heads = Heads(origin)
         self.open: set[Connection] = set()
         self._idle: list[Connection] = []
         self._most_idle = most_idle

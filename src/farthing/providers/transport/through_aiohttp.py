@@ -14,8 +14,8 @@ from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 from yarl import URL
 
-from farthing.providers.transport.hops import end_to_end
-from farthing.providers.transport.request_head import Unspeakable, checked_whole, host_of
+from farthing.providers.transport.hops import end_to_end, is_token
+from farthing.providers.transport.request_head import Heads, Unspeakable
 from farthing.providers.transport.wire import (
     Answer,
     Headers,
@@ -29,7 +29,7 @@ from farthing.providers.transport.wire import (
 
 LARGEST_HEAD = 64 << 10
 SLICED_FROM = 256 << 10  # a body past this is handed to aiohttp in parts
-SWITCHING = 101
+FIRST_FINAL = 200
 
 
 class AiohttpTransport:
@@ -40,16 +40,19 @@ class AiohttpTransport:
         self._trusted: dict[str, ssl.SSLContext] = {}
 
     async def send(self, origin: Origin, request: Request, timeouts: Timeouts) -> Answer:
-        headers = _as_text(checked_whole(request))
+        heads = Heads(origin)
+        heads.write(request)  # refuses what aiohttp might not
+        headers = _as_text(heads.checked(request))
         body = request.body
         try:
             # aiohttp watches reads only, and only once the body is out; this bounds the rest.
             async with asyncio.timeout(timeouts.connect + timeouts.first):
                 answer = await self._opened().request(
                     request.method.decode(),
-                    _url(origin, request),
+                    _url(origin, heads.host, request),
                     headers=headers,
                     data=(io.BytesIO(body) if len(body) > SLICED_FROM else body) or None,
+                    allow_redirects=False,
                     proxy=origin.proxy,
                     ssl=self._authorities(origin),
                     timeout=_times(timeouts),
@@ -58,9 +61,9 @@ class AiohttpTransport:
             raise NotSent(f"{origin.host} is no address; correct base_url.") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             _raise(error, origin)
-        if answer.status == SWITCHING:
+        if not _sound(answer):
             answer.close()
-            raise Lost(f"{origin.host} switched protocols, which nobody asked for.")
+            raise Lost(f"{origin.host} sent an answer that readers take for different ones.")
         return _Answer(answer, origin, timeouts)
 
     async def close(self) -> None:
@@ -142,8 +145,8 @@ def _as_text(headers: Headers) -> list[tuple[str, str]]:
         raise Unspeakable("A header is not UTF-8; leave it out or encode it.") from error
 
 
-def _url(origin: Origin, request: Request) -> URL:
-    where = f"{origin.scheme}://{host_of(origin).decode()}"
+def _url(origin: Origin, host: bytes, request: Request) -> URL:
+    where = f"{origin.scheme}://{host.decode()}"
     return URL(where + request.target.decode("latin-1"), encoded=True)
 
 
@@ -168,6 +171,16 @@ def _raise(error: Exception, origin: Origin) -> NoReturn:
     if isinstance(error, TimeoutError):
         raise TimedOut(f"{origin.host} did not answer in time.") from error
     raise Lost(f"The answer of {origin.host} did not come whole: {_said(error)}.") from error
+
+
+def _sound(answer: aiohttp.ClientResponse) -> bool:
+    """Whether it is what it seems; aiohttp itself is lenient with providers."""
+    codings = [value for name, value in answer.raw_headers if name.lower() == b"transfer-encoding"]
+    return (
+        answer.status >= FIRST_FINAL
+        and [value.strip().lower() for value in codings] in ([], [b"chunked"])
+        and all(is_token(name.lower()) for name, _ in answer.raw_headers)
+    )
 
 
 def _said(error: Exception) -> str:

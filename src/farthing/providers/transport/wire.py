@@ -60,9 +60,16 @@ class Request(msgspec.Struct, gc=False):
 class Answer(Protocol):
     """An answer whose head is there. Hop-by-hop headers and framing are taken off."""
 
-    status: int
-    headers: Sequence[tuple[bytes, bytes]]
-    ended: bool  # all of the body was handed out
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def headers(self) -> Sequence[tuple[bytes, bytes]]: ...
+
+    @property
+    def ended(self) -> bool:
+        """All of the body was handed out."""
+        ...
 
     async def chunk(self) -> bytes:
         """The next bytes of the body as they came, b"" once ended. Raises Lost."""

@@ -127,6 +127,7 @@ def test_every_turn_of_a_conversation_has_the_same_prefix():
         (body(model=5), "model"),
         (body(model=""), "model"),
         (body(model="m" * 1000), "model"),
+        (body(model="a\r\nb"), "model"),
         (b'{"messages":[]}', "the body"),
         (b'{"model":"m"}', "messages"),
         (body(messages="hi"), "messages"),

@@ -1,0 +1,142 @@
+"""Keep a running gateway in step with state.db: what is in force comes in, sums go out."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from farthing.access import rules
+from farthing.access.keyring import Keyring
+from farthing.access.secret import Secrets
+from farthing.budgets import store as budgets
+from farthing.budgets.holds import Kept, Place
+from farthing.domain.errors import FarthingError, Unavailable
+from farthing.domain.where import parse
+from farthing.gateway.knobs import Knobs
+from farthing.gateway.live import Live
+from farthing.gateway.restore import Checkpoints, Marks
+from farthing.ledger import used_rates
+from farthing.ledger.state import State
+from farthing.policy import policy, versions
+from farthing.prices.rate import Rate
+
+LOOK_SECONDS = 0.25  # a change takes effect within a second
+STORE_SECONDS = 1.0
+PATIENCE_SECONDS = 5.0  # how long state.db may be out of reach before hard budgets refuse
+
+
+class Keeper:
+    def __init__(
+        self,
+        root: Path,
+        state: State,
+        live: Live,
+        checkpoints: Checkpoints,
+        secrets: Secrets,
+    ) -> None:
+        self._root, self._state, self._live = root, state, live
+        self._checkpoints, self._secrets = checkpoints, secrets
+        self._seen: object = None
+        self._lifts: dict[str, int] = {}
+        self._writer = ThreadPoolExecutor(1, "farthing-state")
+        self._store: State | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._reached = 0.0
+
+    def start(self) -> None:
+        self._reached = asyncio.get_running_loop().time()
+        self._tasks = [asyncio.create_task(self._follow()), asyncio.create_task(self._keep())]
+
+    async def close(self) -> None:
+        """Store the sums once more; nothing may be booked after this."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._note_rates()
+        await self.checkpoint()
+        self._writer.shutdown()
+
+    def load(self) -> None:
+        """Put in force what state.db says. Raises Refused, Unavailable."""
+        live, state = self._live, self._state
+        live.keyring = Keyring.load(state)
+        found = versions.current(state)
+        same = live.knobs.version == f"{found.version}"
+        chosen = live.knobs.policy if same else policy.parse(found.text)
+        live.knobs = Knobs(chosen, f"{found.version}", live.upstreams, live.keyring, live.knobs)
+        live.rules = tuple((parse(rule.match), rule) for rule in rules.current(state))
+        stored = budgets.all_budgets(state)
+        live.holds.configure(each.budget for each in stored.values())
+        for name, each in stored.items():
+            if each.lifts > self._lifts.get(name, 0) and self._seen is not None:
+                live.holds.lift(name)
+            self._lifts[name] = each.lifts
+        self._seen = self._changes()
+
+    async def checkpoint(self) -> None:
+        if self._live.ledger.waiting:  # sums include what the journal does not have yet
+            return
+        taken = self._checkpoints.take()
+        if taken is None:
+            return
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._writer, self._write, *taken)
+        except FarthingError:
+            self._checkpoints.failed(taken[0])
+        else:
+            self._live.holds.forget_idle()
+
+    async def _note_rates(self) -> None:
+        """What live calls were priced with goes into the price table, by way of state.db."""
+        ids, self._live.ledger.new_rates = self._live.ledger.new_rates, []
+        rates = [rate for each in ids if (rate := self._live.book.rate(each)) is not None]
+        if not rates:
+            return
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._writer, self._keep_rates, rates)
+        except FarthingError:
+            self._live.ledger.new_rates += ids
+
+    def _keep_rates(self, rates: list[Rate]) -> None:
+        used_rates.keep(self._opened(), rates)
+
+    def _opened(self) -> State:
+        """The writing thread's own connection."""
+        if self._store is None:
+            self._store = State.open(self._root)
+        return self._store
+
+    def _write(self, changed: list[tuple[Place, Kept]], marks: Marks) -> None:
+        self._checkpoints.write(self._opened(), changed, marks)
+
+    def _changes(self) -> object:
+        """What differs once anything in force was changed: every change is noted there."""
+        return self._state.rows("SELECT max(rowid) FROM audit")
+
+    async def _follow(self) -> None:
+        version = None
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            now = asyncio.get_running_loop().time()
+            try:
+                found = self._state.version()
+                if found != version and self._changes() != self._seen:
+                    self.load()
+                version = found
+            except Unavailable as error:
+                if now > self._reached + PATIENCE_SECONDS:
+                    self._live.state_lost = f"Hard budgets cannot be vouched for. {error}"
+                continue
+            except (
+                FarthingError
+            ):  # what was written is no policy of this version: the old one holds
+                self._seen = self._changes()
+            self._reached, self._live.state_lost = now, None
+
+    async def _keep(self) -> None:
+        while True:
+            await asyncio.sleep(STORE_SECONDS)
+            self._secrets.refresh()
+            await self._note_rates()
+            await self.checkpoint()

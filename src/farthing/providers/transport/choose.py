@@ -1,0 +1,39 @@
+"""Which way a request goes: in process, through aiohttp for a proxy or a CA file, else our own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from farthing.providers.transport.wire import Answer, Origin, Request, Timeouts, Transport
+
+IN_PROCESS = ".invalid"  # no host has such a name (RFC 6761 §6.4): the simulator's answers here
+
+
+class Transports:
+    """A Transport that hands each request to the one that can.
+
+    `odd` and `inside` are made when first needed: most gateways need neither, and pay no memory.
+    """
+
+    def __init__(
+        self, plain: Transport, odd: Callable[[], Transport], inside: Callable[[], Transport]
+    ) -> None:
+        self._plain = plain
+        self._make = {"odd": odd, "inside": inside}
+        self._made: dict[str, Transport] = {}
+
+    async def send(self, origin: Origin, request: Request, timeouts: Timeouts) -> Answer:
+        if origin.host.endswith(IN_PROCESS):
+            return await self._of("inside").send(origin, request, timeouts)
+        if origin.proxy is not None or origin.ca_file is not None:
+            return await self._of("odd").send(origin, request, timeouts)
+        return await self._plain.send(origin, request, timeouts)
+
+    async def close(self) -> None:
+        for each in (self._plain, *self._made.values()):
+            await each.close()
+
+    def _of(self, kind: str) -> Transport:
+        if kind not in self._made:
+            self._made[kind] = self._make[kind]()
+        return self._made[kind]
