@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import random
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -32,7 +34,12 @@ def send_all(
         async with aiohttp.ClientSession(connector=connector) as session:
             return await asyncio.gather(*(_send(session, url, *call) for call in calls))
 
-    return asyncio.run(run())
+    with warnings.catch_warnings():
+        # aiohttp drops the socket of a caller that leaves while it connects, and Python says so.
+        warnings.simplefilter("ignore", ResourceWarning)
+        answers = asyncio.run(run())
+        gc.collect()
+    return answers
 
 
 async def _send(

@@ -1,4 +1,4 @@
-"""Bad input to the gateway gets the protocol's own error, and nothing is booked that was not sent."""
+"""Bad input to the gateway gets the protocol's own error, and no secret is ever repeated."""
 
 import json
 import socket

@@ -1,7 +1,6 @@
 """What was received and acknowledged, on disk until an import has it.
 
 inbox/<time>-<random>.jsonl    one a request, whole and synced before the sender hears of it
-inbox/.batch/traces.jsonl      those that are imported together just now
 
 A document is removed only after the import that has it was committed. Whoever dies in between
 imports it again, which adds nothing.
@@ -17,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from farthing.domain.errors import DiskFull, FarthingError, Unavailable
 from farthing.ledger.durable import is_disk_full, sync_file
@@ -91,7 +91,8 @@ class Inbox:
     def _imported(self, batch: Sequence[Path], importing: Importing) -> bool:
         """Whether they are in the ledger, and here no more."""
         try:
-            good = importing(self._joined(batch))
+            with TemporaryDirectory(prefix="farthing-") as folder:
+                good = importing(_joined(batch, Path(folder) / f"traces{_SUFFIX}"))
         except FarthingError:
             raise  # not these documents' fault: a lock, a disk, a setting
         except Exception:  # noqa: BLE001  whatever one of them does must not stop those behind
@@ -111,16 +112,6 @@ class Inbox:
                 break
             batch.append(each)
         return batch
-
-    def _joined(self, batch: Sequence[Path]) -> Path:
-        folder = self.folder / ".batch"
-        folder.mkdir(exist_ok=True)
-        joined = folder / f"traces{_SUFFIX}"
-        with joined.open("wb") as out:
-            for each in batch:
-                with each.open("rb") as document:
-                    shutil.copyfileobj(document, out)
-        return joined
 
     def _put_aside(self, document: Path) -> None:
         target = self._aside / f"traces-{document.name}"
@@ -144,3 +135,11 @@ class Inbox:
         finally:
             fresh.unlink(missing_ok=True)
         sync_file(self.folder)
+
+
+def _joined(batch: Sequence[Path], target: Path) -> Path:
+    with target.open("wb") as out:
+        for each in batch:
+            with each.open("rb") as document:
+                shutil.copyfileobj(document, out)
+    return target
