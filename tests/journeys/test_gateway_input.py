@@ -1,0 +1,114 @@
+"""Bad input to the gateway gets the protocol's own error, and nothing is booked that was not sent."""
+
+import json
+import socket
+import time
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
+
+import pytest
+
+from tests.gateways import configure, key, provider, rows, up
+
+BAD = {
+    "no JSON": (b"{", 400, "bad_request"),
+    "no object": (b"[1, 2]", 400, "bad_request"),
+    "bad UTF-8": (b'{"model": "sim-small", "messages": [], "user": "\xff"}', 400, "bad_request"),
+    "wrong type": (
+        b'{"model": "sim-small", "messages": [], "max_tokens": "x"}',
+        400,
+        "bad_request",
+    ),
+    "n too large": (b'{"model": "sim-small", "messages": [], "n": 1000}', 400, "bad_request"),
+    "nested too deeply": (b'{"model": "sim-small", "messages": ' + b"[" * 5000, 400, "bad_request"),
+    "unknown model": (b'{"model": "gpt-9", "messages": []}', 404, "model_not_found"),
+}
+
+
+def post(url, token, body, headers=None):
+    request = Request(
+        f"{url}/v1/chat/completions",
+        body,
+        {"authorization": f"Bearer {token}", "content-type": "application/json", **(headers or {})},
+    )
+    try:
+        with urlopen(request, timeout=30) as answer:
+            return answer.status, json.loads(answer.read())
+    except HTTPError as error:
+        with error:
+            return error.code, json.loads(error.read())
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_body_is_refused_in_words_and_nothing_is_sent(simulated, name):
+    body, status, code = BAD[name]
+    got, answer = post(simulated.gateway, simulated.demo_key, body)
+    assert (got, answer["error"]["code"]) == (status, code)
+    assert len(answer["error"]["message"]) > 20
+
+
+def test_too_large_a_body_is_refused_before_it_is_read(simulated):
+    where = urlsplit(simulated.gateway)
+    with socket.create_connection((where.hostname, where.port), timeout=30) as raw:
+        head = (
+            f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer "
+            f"{simulated.demo_key}\r\ncontent-length: 100000000\r\n\r\n"
+        )
+        raw.sendall(head.encode())
+        assert b" 413 " in raw.recv(200)
+
+
+def test_smuggled_lengths_and_floods_of_headers_do_no_harm(simulated):
+    where = urlsplit(simulated.gateway)
+    sent = (
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n"
+        b"transfer-encoding: chunked\r\n\r\n0\r\n\r\nGET /metrics HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"GET /v1/models HTTP/1.1\r\n"
+        + b"".join(b"x-%d: y\r\n" % n for n in range(5000))
+        + b"\r\n",
+        b"\x16\x03\x01 this is no HTTP\r\n\r\n",
+    )
+    for each in sent:
+        with socket.create_connection((where.hostname, where.port), timeout=30) as raw:
+            raw.sendall(each)
+            answer = raw.recv(400)
+            assert answer == b"" or answer.split(b" ")[1][:1] == b"4"
+    with urlopen(f"{simulated.gateway}/readyz", timeout=30) as ready:
+        assert ready.status == 200
+
+
+def test_keys_that_expired_or_were_revoked_are_told_so(simulated):
+    from tests.journeys.commands import farthing
+
+    made = key(simulated.folder)
+    assert farthing("key", "revoke", made["id"], folder=simulated.folder).returncode == 0
+    deadline = time.monotonic() + 10
+    while True:
+        status, answer = post(simulated.gateway, made["key"], b"{}")
+        if answer["error"]["code"] == "revoked_key" or time.monotonic() > deadline:
+            break
+        time.sleep(0.1)
+    assert (status, answer["error"]["code"]) == (401, "revoked_key")
+
+
+def test_no_secret_reaches_logs_rows_errors_or_the_provider(tmp_path):
+    planted = "sk-planted-provider-secret-4711"
+    with provider(tmp_path) as simulator:
+        configure(tmp_path, simulator.url, 'api_key = "env:PLANTED"\n')
+        made = key(tmp_path)
+        with up(tmp_path, environment={"PLANTED": planted}) as gateway:
+            body = json.dumps(
+                {"model": "sim-small", "messages": [{"role": "user", "content": "a secret prompt"}]}
+            ).encode()
+            post(gateway.gateway, made["key"], body)
+            _, refused = post(gateway.gateway, made["key"], body, {"x-sim-error": "500"})
+            with urlopen(f"{gateway.gateway}/metrics", timeout=30) as metrics:
+                told = metrics.read()
+    assert rows(tmp_path)
+    secret = made["key"].rpartition("_")[2].encode()
+    texts = [told, json.dumps(refused).encode()]
+    texts += [path.read_bytes() for path in (tmp_path / ".farthing").rglob("*") if path.is_file()]
+    texts += [simulator.log.read_bytes()]
+    assert not any(planted.encode() in text or secret in text for text in texts)
+    assert not any(b"a secret prompt" in text for text in texts)

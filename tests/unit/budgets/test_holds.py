@@ -1,0 +1,134 @@
+"""Whatever comes in whatever order: settled + held never exceeds a hard limit."""
+
+import asyncio
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
+
+from farthing.budgets.budget import Budget
+from farthing.budgets.holds import NOTHING, Holds
+from farthing.domain.money import Money
+
+NOW = 1_795_000_000.0
+TEAMS = ("search", "support")
+LIMIT = 1000
+
+
+class Nowhere:
+    """A store without sums."""
+
+    def kept(self, place):
+        return NOTHING
+
+
+def budgets(limit=LIMIT):
+    return [
+        Budget(name="all", limit=Money(limit), span="month"),
+        Budget(name="search", limit=Money(limit // 2), span="day", where="team=search"),
+        Budget(name="runs", limit=Money(limit // 4), span="run"),
+        Budget(name="soft", limit=Money(1), span="total", hard=False),
+    ]
+
+
+def facts(team="search", session=None):
+    return {"team": team, "session_id": session}
+
+
+class Interleaved(RuleBasedStateMachine):
+    """Calls that take, settle and fail in any order, and limits that move."""
+
+    held = Bundle("held")
+
+    def __init__(self):
+        super().__init__()
+        self.holds = Holds(Nowhere(), lambda: NOW)
+        self.holds.configure(budgets())
+        self.settled = 0
+
+    @rule(
+        target=held,
+        team=st.sampled_from(TEAMS),
+        session=st.sampled_from([None, "one", "two"]),
+        amount=st.integers(0, 400),
+    )
+    def take(self, team, session, amount):
+        sums = self.holds.sums(facts(team, session), NOW)
+        fits = all(not s.budget.hard or amount <= s.free for s in sums)
+        hold = self.holds.try_take(sums, amount)
+        assert (hold is not None) == fits
+        return hold
+
+    @rule(hold=consumes(held), share=st.integers(0, 100))
+    def settle(self, hold, share):
+        if hold is not None:
+            cost = hold.amount * share // 100
+            assert self.holds.settle(hold, cost)
+            assert self.holds.settle(hold, cost)  # a second time does nothing
+            self.settled += cost
+
+    @rule()
+    def store(self):
+        self.holds.take_changed()
+        self.holds.forget_idle()
+
+    @invariant()
+    def nothing_is_overrun(self):
+        for each in self.holds.all_sums():
+            assert each.held >= 0
+            assert not each.budget.hard or each.settled + each.held <= each.limit
+
+    @invariant()
+    def sums_are_equal(self):
+        (total,) = [s for s in self.holds.all_sums() if s.budget.name == "all"] or [None]
+        assert total is None or total.settled == self.settled
+
+
+TestInterleaved = Interleaved.TestCase
+TestInterleaved.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+
+
+def test_what_costs_more_than_it_held_blocks_the_budget_until_it_is_lifted():
+    holds = Holds(Nowhere(), lambda: NOW)
+    holds.configure(budgets())
+    sums = holds.sums(facts(), NOW)
+    hold = holds.try_take(sums, 10)
+    assert not holds.settle(hold, 11)
+    assert holds.try_take(sums, 1) is None
+    for name in ("all", "search"):
+        holds.lift(name)
+    assert holds.try_take(sums, 1) is not None
+
+
+def test_a_raised_limit_lets_a_waiting_call_through():
+    async def run():
+        holds = Holds(Nowhere(), lambda: NOW)
+        holds.configure(budgets(10))
+        sums = holds.sums(facts(), NOW)
+        until = asyncio.get_running_loop().time() + 5
+        waiting = asyncio.create_task(holds.freed(sums, until))
+        await asyncio.sleep(0)
+        holds.configure(budgets(10_000))
+        assert await waiting
+        assert holds.try_take(sums, 100) is not None
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("amount", [0, 1])
+def test_waiting_ends_in_time(amount):
+    async def run():
+        holds = Holds(Nowhere(), lambda: NOW)
+        holds.configure(budgets())
+        sums = holds.sums(facts(), NOW)
+        return await holds.freed(sums, asyncio.get_running_loop().time() + 0.02 * amount)
+
+    assert asyncio.run(run()) is False
+
+
+def test_a_call_without_a_session_counts_in_no_run():
+    holds = Holds(Nowhere(), lambda: NOW)
+    holds.configure(budgets())
+    names = {each.budget.name for each in holds.sums(facts(), NOW)}
+    assert names == {"all", "search", "soft"}
