@@ -58,6 +58,10 @@ def ca_file(authority: trustme.CA, tmp_path: Path) -> str:
     return str(path)
 
 
+def _chosen() -> Transports:
+    return Transports(PooledTransport(), AiohttpTransport, PooledTransport)
+
+
 async def test_our_client_speaks_tls(authority: trustme.CA, served: ssl.SSLContext) -> None:
     trusting = ssl.create_default_context()
     authority.configure_trust(trusting)
@@ -72,7 +76,7 @@ async def test_our_client_speaks_tls(authority: trustme.CA, served: ssl.SSLConte
 
 
 async def test_an_authority_of_ones_own_is_trusted(served: ssl.SSLContext, ca_file: str) -> None:
-    async with provider(saying(OK), context=served) as it, closing(Transports()) as transport:
+    async with provider(saying(OK), context=served) as it, closing(_chosen()) as transport:
         it.origin = Origin("https", "127.0.0.1", it.origin.port, ca_file=ca_file)
         for _ in range(3):
             assert await ask(transport, it) == b"ok"
@@ -247,7 +251,7 @@ async def test_https_goes_through_a_proxy_in_a_tunnel(served: ssl.SSLContext, ca
     async with (
         provider(saying(OK), context=served) as it,
         provider(_tunnel) as proxy,
-        closing(Transports()) as transport,
+        closing(_chosen()) as transport,
     ):
         port = it.origin.port
         through = f"http://me:secret@127.0.0.1:{proxy.origin.port}"
@@ -262,7 +266,7 @@ async def test_https_goes_through_a_proxy_in_a_tunnel(served: ssl.SSLContext, ca
 
 
 async def test_http_goes_through_a_proxy_by_its_whole_address() -> None:
-    async with provider(_tunnel) as proxy, closing(Transports()) as transport:
+    async with provider(_tunnel) as proxy, closing(_chosen()) as transport:
         through = f"http://127.0.0.1:{proxy.origin.port}"
         proxy.origin = Origin("http", "provider.example", 80, proxy=through)
         assert await ask(transport, proxy) == b"ok"
@@ -273,7 +277,7 @@ async def test_http_goes_through_a_proxy_by_its_whole_address() -> None:
 async def test_a_proxy_that_refuses_means_not_sent_and_its_password_stays_ours(says: bytes) -> None:
     async with (
         provider(saying(says, then="close")) as proxy,
-        closing(Transports()) as transport,
+        closing(_chosen()) as transport,
     ):
         through = f"http://me:secret@127.0.0.1:{proxy.origin.port}"
         proxy.origin = Origin("https", "provider.example", 443, proxy=through)
@@ -295,7 +299,7 @@ async def test_only_what_needs_aiohttp_goes_through_it() -> None:
             went.append(f"{self.name} closed")
 
     went: list[str] = []
-    transport = Transports(Noting("plain"), Noting("odd"))  # type: ignore[arg-type]
+    transport = Transports(Noting("plain"), lambda: Noting("odd"), lambda: Noting("inside"))  # type: ignore[arg-type]
     for origin in (
         Origin("http", "h", 80),
         Origin("https", "h", 443, proxy="http://p:1"),
