@@ -1,4 +1,4 @@
-"""Ask a gateway through LangChain and Pydantic AI: `python -m tests.journeys.frameworks URL KEY`."""
+"""Ask a gateway through LangChain and Pydantic AI; its URL and a key are the arguments."""
 
 from __future__ import annotations
 
