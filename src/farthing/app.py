@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 import urllib.request
@@ -80,7 +81,7 @@ class GatewayApp:
     async def open(self) -> None:
         """Everything that must be so before the first call: books in order, sums right."""
         root = self._workspace.root
-        journal.adopt(self._workspace)
+        await _settle_the_dead(self._workspace)
         self._state = state = State.open(root)
         self._prices = LivePrices.open(root)
         upstreams = self.upstreams()
@@ -126,6 +127,14 @@ class GatewayApp:
     def upstreams(self) -> Upstreams:
         settings = self._settings
         return upstreams_of(settings, self._secrets.of, _proxy_of)
+
+
+async def _settle_the_dead(workspace: Workspace) -> None:
+    """Book what other processes left open, or wait for the compactor that does it just now."""
+    journal.adopt(workspace)
+    while journal.unclosed(workspace):
+        await asyncio.sleep(0.05)
+        journal.adopt(workspace)
 
 
 def _through_aiohttp() -> Transport:

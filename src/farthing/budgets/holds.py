@@ -22,19 +22,20 @@ Facts = Mapping[str, str | None]
 Place = tuple[str, str, str]  # budget, instance, first moment of the period as ISO text or ""
 
 MANY = 50_000  # sums in memory; the idle ones beyond are looked up in the store again
+OVER_BOUND = "over_bound"  # why a budget is blocked: a call cost more than it held
 ROUTES = 20_000  # kinds of callers whose budgets are remembered
 
 
 class Sum:
     """What one budget has settled and held in one stretch of time, in picodollars."""
 
-    __slots__ = ("blocked", "budget", "held", "limit", "place", "settled", "until")
+    __slots__ = ("blocked", "budget", "held", "limit", "open", "place", "settled", "until")
 
     def __init__(self, budget: Budget, place: Place, until: float, kept: Kept) -> None:
         self.budget, self.place, self.until = budget, place, until
         self.limit = budget.limit.pico
         self.settled, self.blocked = kept
-        self.held = 0
+        self.held = self.open = 0  # picodollars, and how many holds: one may be of nothing
 
     @property
     def free(self) -> int:
@@ -77,7 +78,7 @@ class Holds:
     def configure(self, budgets: Iterable[Budget]) -> None:
         """Put other budgets in force. Sums go on; a raised limit wakes those who wait."""
         self._budgets = [(each, parse(each.where) if each.where else ()) for each in budgets]
-        named = {condition.field for _, where in self._budgets for condition in where}
+        named = {_bare(condition.field) for _, where in self._budgets for condition in where}
         self._fields = tuple(sorted(named))
         self._routes.clear()
         limits = {each.name: each for each, _ in self._budgets}
@@ -117,6 +118,7 @@ class Holds:
                 return None
         for each in sums:
             each.held += amount
+            each.open += 1
         return Hold(sums, amount)
 
     def tightest(self, sums: tuple[Sum, ...]) -> Sum | None:
@@ -158,19 +160,22 @@ class Holds:
         within = cost <= hold.amount
         for each in hold.sums:
             each.held -= hold.amount
+            each.open -= 1
             each.settled += cost
             if not within and each.budget.hard:
-                each.blocked = "over_bound"
+                each.blocked = OVER_BOUND
             if cost or not within:
                 self._changed[each.place] = each
         if self._waiting:
             self._wake()
         return within
 
-    def count(self, facts: Facts, at: float, cost: int) -> None:
+    def count(self, facts: Facts, at: float, cost: int, *, over: bool = False) -> None:
         """Add what was settled without a hold in this process: a replayed line."""
         for each in self.sums(facts, at):
             each.settled += cost
+            if over and each.budget.hard:
+                each.blocked = OVER_BOUND
             self._changed[each.place] = each
 
     def take_changed(self) -> list[tuple[Place, Kept]]:
@@ -182,10 +187,11 @@ class Holds:
     def forget_idle(self) -> None:
         """Leave what nobody uses to the store, where there are too many to keep."""
         if len(self._sums) > MANY:
+            waited = {each.place for _, sums in self._waiting for each in sums}
             self._sums = {
                 place: each
                 for place, each in self._sums.items()
-                if each.held or place in self._changed
+                if each.open or place in self._changed or place in waited
             }
 
     def put_back(self, changed: list[tuple[Place, Kept]]) -> None:
@@ -202,7 +208,7 @@ class Holds:
         return self._sums.values()
 
     def _sum(self, budget: Budget, facts: Facts, at: float) -> Sum | None:
-        field = "session_id" if budget.span == "run" else budget.per
+        field = "session_id" if budget.span == "run" else budget.per and _bare(budget.per)
         instance = "" if field is None else facts.get(field)
         if instance is None:  # the call is of no run, or has no such customer
             return None
@@ -230,6 +236,11 @@ class Holds:
         """Let everyone who waits look again, the longest waiting first."""
         for woken, _ in self._waiting:
             _set(woken)
+
+
+def _bare(field: str) -> str:
+    """A tag's name as the facts have it."""
+    return field.removeprefix("tags.").removeprefix("tag.")
 
 
 def _set(woken: asyncio.Future[None]) -> None:

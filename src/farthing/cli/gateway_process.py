@@ -7,10 +7,14 @@ import asyncio
 import fcntl
 import gc
 import os
+import signal
 import socket
 import sys
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 
@@ -53,7 +57,11 @@ async def serve(asked: argparse.Namespace) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, 50, 100)
-    server = uvicorn.Server(_configured(app, settings))
+    server = _Server(_configured(app, settings))
+    server.on_exit = partial(setattr, app.live, "draining", True)  # noqa: FBT003
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn hands a signal on once it has shut down; it must not end us before the books do.
+        signal.signal(number, _nothing)
     told = asyncio.create_task(_tell(server, asked.ready_fd))
     asyncio.get_running_loop().add_reader(asked.alive_fd, _orphaned, server, asked.alive_fd)
     try:
@@ -62,6 +70,20 @@ async def serve(asked: argparse.Namespace) -> None:
         told.cancel()
         await app.close()
         os.close(lock)
+
+
+class _Server(uvicorn.Server):
+    """Tells the gateway that it drains, before the first connection is closed."""
+
+    on_exit: Callable[[], None]
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.on_exit()
+        super().handle_exit(sig, frame)
+
+
+def _nothing(*_: object) -> None:
+    """What a signal does before uvicorn listens, and after."""
 
 
 def with_simulator(settings: Settings) -> Settings:
@@ -108,12 +130,13 @@ async def _tell(server: uvicorn.Server, ready: int) -> None:
     os.close(ready)
 
 
-def _orphaned(server: uvicorn.Server, alive: int) -> None:
+def _orphaned(server: _Server, alive: int) -> None:
     """The supervisor has gone: finish what is in flight and end."""
     with suppress(BlockingIOError):
         if os.read(alive, 1):
             return
         asyncio.get_running_loop().remove_reader(alive)
+        server.on_exit()
         server.should_exit = True
 
 

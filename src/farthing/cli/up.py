@@ -142,11 +142,17 @@ class _Child:
                 raise Unavailable(f"The {self.door.name} did not start in {START_SECONDS:g} s.")
         if not os.read(self.ready, 16):
             raise SystemExit(self.process.wait() or Unavailable.exit_code)
-        os.close(self.ready)
+        self._heard()
+
+    def _heard(self) -> None:
+        if self.ready >= 0:
+            os.close(self.ready)
+            self.ready = -1
 
     def ended(self) -> None:
         """It died: again after a pause, which grows while it keeps dying."""
         os.close(self._alive)
+        self._heard()
         if time.monotonic() - self.born > LONGEST_PAUSE:
             self.pause = FIRST_PAUSE
         self.again = time.monotonic() + self.pause

@@ -20,6 +20,7 @@ from farthing.providers.transport.wire import Headers
 
 BODY_SECONDS = 60.0  # for all of a request's body
 MOST_HEADERS, MOST_HEADER_BYTES = 256, 64 << 10
+STALLED_SECONDS = 60.0  # that a caller may take to read what it asked for
 LOOK_SECONDS = 0.1  # how often calls that take long are looked after
 _TEXT = [(b"content-type", b"text/plain; charset=utf-8")]
 
@@ -99,7 +100,7 @@ class Gateway:
     async def _along(self, x: Exchange, receive: Receive) -> None:
         """Through the line, looked after while it takes long."""
         counters = self._live.counters
-        self._calls[x] = receive
+        self._calls[x], x.task = receive, asyncio.current_task()
         counters.in_flight += 1
         if self._clock is None:
             self._look_later()
@@ -128,8 +129,11 @@ class Gateway:
     def _look(self) -> None:
         """Watch for the hang-up of callers who wait for long; a quick answer needs no watch."""
         self._clock = None
-        before = asyncio.get_running_loop().time() - LOOK_SECONDS
+        now = asyncio.get_running_loop().time()
+        before = now - LOOK_SECONDS
         for x, receive in self._calls.items():
+            if x.stalled_at is not None and now > x.stalled_at + STALLED_SECONDS and x.task:
+                x.task.cancel()  # settles as cancelled; the connection closes
             if x.started <= before and x not in self._watched and x.asked:
                 self._watched[x] = asyncio.create_task(_until_gone(x, receive))
         if self._calls:
@@ -154,12 +158,12 @@ class _Body:
         for name, value in self._headers:
             if name == b"content-length" and value.isdigit() and int(value) > self._most:
                 raise self._too_large()
-        message = await self._receive()
-        body: bytes = message.get("body", b"")
-        if not message.get("more_body"):
-            return self._bounded(body, message)
         try:
             async with asyncio.timeout(BODY_SECONDS):
+                message = await self._receive()
+                body: bytes = message.get("body", b"")
+                if not message.get("more_body"):
+                    return self._bounded(body, message)
                 return await self._rest(body)
         except TimeoutError:
             raise Refusing(
@@ -207,7 +211,7 @@ def _bound_headers(headers: Headers) -> None:
 def _key_in(query: bytes) -> list[tuple[bytes, bytes]]:
     """Google's clients may put the key into the address."""
     found = parse_qs(query.decode("latin-1")).get("key")
-    return [(b"x-goog-api-key", found[0].encode("latin-1"))] if found else []
+    return [(b"x-goog-api-key", found[0].encode("utf-8", "replace"))] if found else []
 
 
 def _refusing(refusal: Refusal) -> Refusing:

@@ -48,6 +48,8 @@ class Bookkeeper:
 
     def settle(self, call: Call) -> None:
         """Never raises for the disk: what was spent is kept, and written once there is room."""
+        if self.full and call.status == "refused":
+            return  # a storm of refusals must not push out what was spent
         if self._kept:
             self._kept.append(call)
             self._catch_up()
@@ -57,6 +59,11 @@ class Bookkeeper:
         except Unavailable as error:
             self.trouble = str(error)
             self._kept.append(call)
+
+    def catch_up(self) -> None:
+        """Try again to write what is only in memory."""
+        if self._kept:
+            self._catch_up()
 
     def _catch_up(self) -> None:
         while self._kept:

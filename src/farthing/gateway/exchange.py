@@ -11,6 +11,8 @@ from farthing.providers.protocol import Ask, Meter, Protocol, Refusal
 from farthing.providers.transport.wire import Answer, Headers
 
 if TYPE_CHECKING:
+    from asyncio import Task
+
     from farthing.access.keys import Key
     from farthing.budgets.holds import Hold
     from farthing.gateway.knobs import Knobs
@@ -105,9 +107,11 @@ class Exchange:
         "read_body",
         "reply",
         "session",
+        "stalled_at",
         "started",
         "tags",
         "tap",
+        "task",
         "tenant",
         "tokens",
         "trace_id",
@@ -146,6 +150,8 @@ class Exchange:
         self.whole = False  # whether the answer came to its end and its usage is known
         self.tokens = 0  # that were used, once settled
         self.cost: Money | None = None  # of the last attempt, once it is settled
+        self.task: Task[None] | None = None
+        self.stalled_at: float | None = None  # since when its caller does not read, loop seconds
         self.hung_up = False
         self.left_at = 0.0  # when the caller hung up, in loop seconds
 

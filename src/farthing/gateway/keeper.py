@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 from farthing.access import rules
@@ -75,6 +76,7 @@ class Keeper:
         self._seen = self._changes()
 
     async def checkpoint(self) -> None:
+        self._live.ledger.catch_up()
         if self._live.ledger.waiting:  # sums include what the journal does not have yet
             return
         taken = self._checkpoints.take()
@@ -131,7 +133,8 @@ class Keeper:
             except (
                 FarthingError
             ):  # what was written is no policy of this version: the old one holds
-                self._seen = self._changes()
+                with suppress(Unavailable):
+                    self._seen = self._changes()
             self._reached, self._live.state_lost = now, None
 
     async def _keep(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from math import ceil
 
 from farthing.gateway.exchange import Exchange, Send
@@ -41,7 +42,9 @@ class Reply:
         if x.tap is not None and chunk:
             x.tap.chunk(chunk)
         if not x.hung_up:
+            x.stalled_at = asyncio.get_running_loop().time()
             await self._send({"type": "http.response.body", "body": chunk, "more_body": not last})
+            x.stalled_at = None
 
     async def refuse(self, refusal: Refusal, after: float | None = None) -> None:
         """An error in the shape that the caller's protocol has for it."""

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from farthing.budgets.holds import Facts, Holds, Kept, Place
+from farthing.budgets.holds import OVER_BOUND, Facts, Holds, Kept, Place
 from farthing.domain.call import Call
+from farthing.domain.errors import Unavailable
 from farthing.domain.money import Money
 from farthing.ledger import journal
 from farthing.ledger.journal import Journal
@@ -51,7 +52,8 @@ def restore(workspace: Workspace, state: State, holds: Holds, tenants: Mapping[s
         for entry in journal.read(segment, offset if segment.seq == seq else 0):
             if entry.settled and (cost := _cost(entry.call)):
                 facts = {**facts_of(entry.call), "tenant": tenants.get(entry.call.key or "")}
-                holds.count(facts, entry.call.time.timestamp(), cost)
+                over = OVER_BOUND in (entry.call.flags or "").split(",")
+                holds.count(facts, entry.call.time.timestamp(), cost, over=over)
     return {segment.set: (segment.seq + 1, 0) for segment in sorted(there)}
 
 
@@ -95,7 +97,14 @@ class Checkpoints:
     def write(
         self, state: State, changed: list[tuple[Place, Kept]], marks: Mapping[str, Mark]
     ) -> None:
-        """In any thread, with a state of its own."""
+        """In any thread, with a state of its own.
+
+        The journal first: after a power cut it must reach at least as far as the marks say.
+        """
+        try:
+            self._journal.sync()
+        except OSError as error:
+            raise Unavailable(f"The journal cannot be made durable: {error}.") from error
         with state.changing() as change:
             change.executemany(
                 """INSERT INTO sums (budget, instance, period, settled_usd, blocked)

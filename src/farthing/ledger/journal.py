@@ -249,6 +249,11 @@ def closed(workspace: Workspace) -> list[Path]:
     return [folder for folder in _folders(workspace) if (folder / _CLOSED).exists()]
 
 
+def unclosed(workspace: Workspace) -> list[Path]:
+    """The folders of sets that somebody writes to, or adopts just now."""
+    return [folder for folder in _folders(workspace) if not (folder / _CLOSED).exists()]
+
+
 def replay(workspace: Workspace, after: Mapping[str, int]) -> Iterator[Entry]:
     """Lines of every segment past a watermark (set → sequence), oldest set first."""
     for segment in segments(workspace):

@@ -132,3 +132,25 @@ def test_a_call_without_a_session_counts_in_no_run():
     holds.configure(budgets())
     names = {each.budget.name for each in holds.sums(facts(), NOW)}
     assert names == {"all", "search", "soft"}
+
+
+@pytest.mark.parametrize("field", ["app", "tags.app", "tag.app"])
+def test_a_tag_is_told_apart_however_the_filter_spells_it(field):
+    holds = Holds(Nowhere(), lambda: NOW)
+    holds.configure([Budget(name="app", limit=Money(1), span="day", where=f"{field}=one")])
+    assert holds.sums({"app": "two"}, NOW) == ()
+    assert len(holds.sums({"app": "one"}, NOW)) == 1
+
+
+def test_a_sum_in_use_is_never_forgotten(monkeypatch):
+    monkeypatch.setattr("farthing.budgets.holds.MANY", 0)
+    holds = Holds(Nowhere(), lambda: NOW)
+    holds.configure(budgets())
+    sums = holds.sums(facts(), NOW)
+    hold = holds.try_take(sums, 0)
+    holds.forget_idle()
+    assert holds.sums(facts(), NOW)[0] is sums[0]
+    holds.settle(hold, 0)
+    holds.take_changed()
+    holds.forget_idle()
+    assert holds.sums(facts(), NOW)[0] is not sums[0]

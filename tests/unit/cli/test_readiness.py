@@ -42,7 +42,8 @@ def workspace(tmp_path, monkeypatch):
 
 @pytest.fixture
 def examined(workspace):
-    def examined(now=NOW):
+    def examined(now=None):
+        now = now or datetime.now(UTC)  # the files were written just now
         before = {path: path.read_bytes() for path in workspace.glob("*") if path.is_file()}
         found = {each.check: each for each in examine(workspace, now)}
         assert {path: path.read_bytes() for path in before} == before

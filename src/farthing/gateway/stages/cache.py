@@ -18,7 +18,8 @@ from farthing.policy.rules.answers import Use
 from farthing.policy.rules.cache import cache_key, is_telling
 from farthing.policy.rules.recent import Recent
 
-MOST_REPLAYS = 10_000
+MOST_REPLAYS = 2_000
+LARGEST_REPLAY = 256 << 10
 _LONGEST_KEY = 256
 
 
@@ -67,21 +68,23 @@ class Cache:
     def _keep(self, x: Exchange, use: Use, recording: Recording) -> None:
         if recording.status != 200 or recording.size > MOST_BYTES:  # noqa: PLR2004
             return
+        if x.attempt is not None and x.attempt.cap is not None:
+            return  # shorter than what was asked for
         caching = x.knobs.caching
         model = x.attempt.target.model if x.attempt else None
         if use.keep and x.cache_key is not None and caching.admits(recording.size):
             kept = kept_from(recording, x.cost, self._live.now() + caching.ttl, model)
             self._memory.put(x.cache_key, kept)
-        if x.idempotency_key is not None:
+        if x.idempotency_key is not None and recording.size <= LARGEST_REPLAY:
             until = self._live.now() + x.knobs.policy.idempotency.seconds
             kept = kept_from(recording, x.cost, until, model)
-            self._replays.put(_place(x, x.idempotency_key), _Replay(sha256(x.body).digest(), kept))
+            self._replays.put(_place(x, x.idempotency_key), _Replay(_digest(x), kept))
 
     def _replayed(self, x: Exchange, key: str) -> Kept | None:
         found = self._replays.get(_place(x, key))
         if found is None or found.kept.until <= x.began:
             return None
-        if found.call != sha256(x.body).digest():
+        if found.call != _digest(x):
             raise Refusing(
                 422, "idempotency_mismatch",
                 "This idempotency key was used for another body. Send a new key with a new call.",
@@ -106,7 +109,16 @@ class Cache:
 
 def _key(x: Exchange) -> bytes:
     telling = [each for each in x.headers if is_telling(each[0])]
-    return cache_key(x.tenant, x.ask.protocol, x.path_model or "", x.body, telling)
+    return cache_key(x.tenant, x.ask.protocol, _target(x), x.body, telling)
+
+
+def _target(x: Exchange) -> str:
+    """What the path says of the call, beside its body: Gemini's model, stream and framing."""
+    return f"{x.path_model or ''} {x.path_stream:d}{x.path_stream and x.events:d}"
+
+
+def _digest(x: Exchange) -> bytes:
+    return sha256(_target(x).encode() + b"\0" + x.body).digest()
 
 
 def _place(x: Exchange, key: str) -> tuple[str, str, str]:

@@ -112,8 +112,9 @@ class Dedupe:
             await rest(x)
             self._live.counters.saved_pico["shadow_coalesce"] += (x.cost or Money.ZERO).pico
             return
-        self._flights[key] = _Flight(x, Recording())
+        self._flights[key] = flight = _Flight(x, Recording())
         try:
             await rest(x)
         finally:
             del self._flights[key]
+            flight.recording.end(failed=True)  # for who joined under a newer policy

@@ -50,8 +50,10 @@ class Hold:
             self._settle.gave_up(x, attempt, "cancelled")
             raise
         finally:
-            if attempt.open:
+            if attempt.open and attempt.sent:
                 self._settle.gave_up(x, attempt, "error")
+            elif attempt.open:
+                self._settle.cost_nothing(x, attempt, "not_sent")
             elif attempt.hold is not None and attempt.hold.open:
                 self._live.holds.settle(attempt.hold, 0)
 

@@ -9,6 +9,7 @@ from farthing.domain.where import holds
 from farthing.gateway.exchange import Exchange, Refusing
 from farthing.gateway.live import Live
 from farthing.gateway.pipeline import Rest
+from farthing.providers.protocols.openai_chat import FALLBACK_MODELS
 
 _PREFIX = b"x-farthing-"
 _SESSION = ("session", "session_id")
@@ -32,7 +33,7 @@ class Scope:
         except BadInput as error:
             raise Refusing(400, "bad_request", str(error)) from error
         x.knobs, x.asked = self._live.knobs, True
-        if not key.allows(x.ask.model):
+        if not key.allows(x.ask.model) or (key.models and x.ask.unbounded == FALLBACK_MODELS):
             raise Refusing(
                 403, "model_not_allowed",
                 f"Key {key.id} may not ask for {x.ask.model!r}, only {', '.join(key.models)}.",

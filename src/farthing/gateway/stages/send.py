@@ -123,7 +123,10 @@ class Sender:
                 parts.append(part)
         except Lost:
             attempt.flags.add("broken_off")
-        self._settle.cost_nothing(x, attempt, f"http_{answer.status}")
+        if answer.ended and "broken_off" not in attempt.flags:
+            self._settle.cost_nothing(x, attempt, f"http_{answer.status}")
+        else:
+            self._settle.gave_up(x, attempt, "error")
         body = b"".join(parts)
         name = attempt.target.upstream.name
         failure = Failed(

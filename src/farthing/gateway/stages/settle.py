@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 
+from farthing.budgets.holds import OVER_BOUND
 from farthing.domain.call import Status
 from farthing.domain.money import Money
 from farthing.domain.usage import Usage
@@ -58,6 +59,9 @@ class Settle:
     def gave_up(self, x: Exchange, attempt: Attempt, status: Status) -> None:
         """Nobody knows what it used: the hold under a hard budget, else an estimate."""
         if not attempt.open:
+            return
+        if x.ask.operation is None:  # counting tokens costs nothing, seen or not
+            self._book(x, attempt, Outcome(status).costs(Money.ZERO))
             return
         hold, meter = attempt.hold, attempt.meter
         if hold is not None and any(each.budget.hard for each in hold.sums):
@@ -123,9 +127,10 @@ class Settle:
         cost, hold = done.effective, attempt.hold
         if hold is not None:
             charged = attempt.hold_amount if cost is None else cost
-            if not self._live.holds.settle(hold, charged.pico if charged else 0):
-                done.flags.add("over_bound")
-        x.cost = cost
+            hard = any(each.budget.hard for each in hold.sums)
+            if not self._live.holds.settle(hold, charged.pico if charged else 0) and hard:
+                done.flags.add(OVER_BOUND)
+        x.cost = cost if x.cost is None or cost is None else x.cost + cost
         x.tokens += done.usage.input_tokens + done.usage.output_tokens
         ended = asyncio.get_running_loop().time()
         self._live.ledger.settle(settled_row(x, attempt, done, ended))

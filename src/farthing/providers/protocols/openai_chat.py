@@ -27,6 +27,8 @@ from farthing.providers.protocol import NO_LABELS, Ask, Change, Meter, Protocol,
 from farthing.providers.usage_option import StreamOptions, asks, included, options_with
 
 MOST_CHOICES = 128
+FALLBACK_MODELS = "fallback_models"
+_OURS = frozenset({"function", "custom"})
 
 
 class _Request(msgspec.Struct):
@@ -47,6 +49,7 @@ class _Request(msgspec.Struct):
     web_search_options: msgspec.Raw = ABSENT
     search_parameters: msgspec.Raw = ABSENT
     plugins: msgspec.Raw = ABSENT
+    models: msgspec.Raw = ABSENT  # OpenRouter: others that may answer instead
 
 
 _DECODER = msgspec.json.Decoder(_Request)
@@ -122,13 +125,12 @@ def _predicted(asked: _Request) -> int:
 def _unbounded(asked: _Request, tools: bytes, cap: int | None) -> str | None:
     if given(asked.web_search_options) or given(asked.search_parameters) or given(asked.plugins):
         return "server_tool"
+    if given(asked.models):
+        return FALLBACK_MODELS
     if cap is None and asked.modalities and any(kind != "text" for kind in asked.modalities):
         return "media_output"
-    if not tools:
-        return None
-    # Many functions are called web_search; a tool of that type is the provider's own.
-    suspect = b'"web_search' in tools or hides(tools)
-    if suspect and any((tool.type or "").startswith("web_search") for tool in tools_of(tools)):
+    # A tool of another type is the provider's own, and may take several rounds there.
+    if tools and any((tool.type or "function") not in _OURS for tool in tools_of(tools)):
         return "server_tool"
     return None
 
