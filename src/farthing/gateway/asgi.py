@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 from urllib.parse import parse_qs
@@ -18,11 +19,12 @@ from farthing.providers import paths
 from farthing.providers.protocol import Protocol, Refusal
 from farthing.providers.transport.wire import Headers
 
+_log = logging.getLogger(__name__)
+
 BODY_SECONDS = 60.0  # for all of a request's body
 MOST_HEADERS, MOST_HEADER_BYTES = 256, 64 << 10
 STALLED_SECONDS = 60.0  # that a caller may take to read what it asked for
 LOOK_SECONDS = 0.1  # how often calls that take long are looked after
-_TEXT = [(b"content-type", b"text/plain; charset=utf-8")]
 
 Page = Callable[[], tuple[int, list[tuple[bytes, bytes]], bytes]]
 
@@ -71,7 +73,9 @@ class Gateway:
         except Refusing as error:
             await self._refuse(x, error)
         except Unavailable as error:
-            await self._refuse(x, Refusing(503, error.code, str(error), retry=True))
+            _log.error("%s", error)  # its words name our files: not for callers
+            text = "The gateway cannot serve this call now. Try again."
+            await self._refuse(x, Refusing(503, error.code, text, retry=True))
         except FarthingError as error:
             await self._refuse(x, Refusing(500, error.code, str(error)))
         finally:

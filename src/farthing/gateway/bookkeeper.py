@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from typing import Protocol
 
 from farthing.domain.call import Call
 from farthing.domain.errors import Unavailable
 from farthing.domain.money import Money
+
+_log = logging.getLogger(__name__)
 
 MOST_KEPT = 100_000  # settlements in memory; about 100 MB
 
@@ -42,7 +45,7 @@ class Bookkeeper:
         try:
             self._journal.intent(call, hold)
         except Unavailable as error:
-            self.trouble = str(error)
+            self._in_trouble(error)
             raise
         self.trouble = None
 
@@ -57,8 +60,14 @@ class Bookkeeper:
         try:
             self._journal.settle(call)
         except Unavailable as error:
-            self.trouble = str(error)
+            self._in_trouble(error)
             self._kept.append(call)
+
+    def _in_trouble(self, error: Unavailable) -> None:
+        """Told once in the log, which may name our files, and in general words to everybody."""
+        if self.trouble is None:
+            _log.error("%s", error)
+        self.trouble = "the journal cannot be written"
 
     def catch_up(self) -> None:
         """Try again to write what is only in memory."""
@@ -70,7 +79,7 @@ class Bookkeeper:
             try:
                 self._journal.settle(self._kept[0])
             except Unavailable as error:
-                self.trouble = str(error)
+                self._in_trouble(error)
                 return
             self._kept.popleft()
         self.trouble = None

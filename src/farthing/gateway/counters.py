@@ -9,7 +9,6 @@ class Counters:
     """Incremented on the hot path, so they are dictionaries and nothing else."""
 
     __slots__ = (
-        "answers",
         "attempts",
         "cost_pico",
         "in_flight",
@@ -19,7 +18,6 @@ class Counters:
     )
 
     def __init__(self) -> None:
-        self.answers: defaultdict[tuple[str, int], int] = defaultdict(int)  # protocol, status
         self.refusals: defaultdict[str, int] = defaultdict(int)  # by code
         self.attempts: defaultdict[tuple[str, str], int] = defaultdict(int)  # provider, status
         self.tokens: defaultdict[tuple[str, str], int] = defaultdict(int)  # provider, direction

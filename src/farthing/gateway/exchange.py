@@ -174,15 +174,3 @@ class Exchange:
         """A header as text; None where it is absent, empty or no text."""
         value = self.header(name)
         return value.decode("utf-8", "ignore").strip() or None if value else None
-
-
-class Tap:
-    """Somebody who wants a copy of an answer as it passes. Does nothing by itself."""
-
-    def start(self, status: int, headers: Headers) -> None: ...
-
-    def chunk(self, chunk: bytes) -> None: ...
-
-    def wanted(self) -> bool:
-        """Whether the answer is wanted even if its caller has gone."""
-        return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +22,8 @@ from farthing.ledger import used_rates
 from farthing.ledger.state import State
 from farthing.policy import policy, versions
 from farthing.prices.rate import Rate
+
+_log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.25  # a change takes effect within a second
 STORE_SECONDS = 1.0
@@ -128,7 +131,9 @@ class Keeper:
                 version = found
             except Unavailable as error:
                 if now > self._reached + PATIENCE_SECONDS:
-                    self._live.state_lost = f"Hard budgets cannot be vouched for. {error}"
+                    if self._live.state_lost is None:
+                        _log.error("%s", error)
+                    self._live.state_lost = "Hard budgets cannot be vouched for now. Try again."
                 continue
             except (
                 FarthingError

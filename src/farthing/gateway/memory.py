@@ -59,11 +59,6 @@ class Memory:
     def saw(self, key: bytes, cost: Money) -> None:
         self._seen.put(key, cost)
 
-    def clear(self) -> None:
-        for key in list(self._kept):
-            self._shelf.drop(key)
-        self._kept.clear()
-
 
 def kept_from(recording: Recording, cost: Money | None, until: float, model: str | None) -> Kept:
     return Kept(recording.status, recording.headers, tuple(recording.chunks), cost, until, model)

@@ -15,7 +15,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Protocol
 
-from farthing.domain.errors import Defect
 from farthing.gateway.exchange import Exchange
 
 Rest = Callable[[Exchange], Awaitable[None]]
@@ -35,7 +34,3 @@ def join(stages: Sequence[Stage]) -> Rest:
 
 async def _end_of_line(_: Exchange) -> None:
     """After settle there is nothing to do."""
-
-
-class Unanswered(Defect):
-    code = "unanswered"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-from farthing.gateway.exchange import Tap
 from farthing.providers.transport.wire import Headers
 
 MOST_BYTES = 16 << 20  # beyond that nobody else joins, and nothing is kept
@@ -13,7 +12,7 @@ MOST_BYTES = 16 << 20  # beyond that nobody else joins, and nothing is kept
 _OF_ONE_CALL = (b"x-farthing-", b"content-length", b"transfer-encoding", b"connection")
 
 
-class Recording(Tap):
+class Recording:
     """What came so far. Followers read along with `read`; the leader never waits for them."""
 
     def __init__(self) -> None:
@@ -36,6 +35,7 @@ class Recording(Tap):
         self._tell()
 
     def wanted(self) -> bool:
+        """Whether the answer is wanted even if its caller has gone."""
         return self.followers > 0
 
     def end(self, *, failed: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 
@@ -44,8 +45,27 @@ class Outcome:
         return self
 
 
+def _whose(x: Exchange) -> dict[str, Any]:
+    """Who a row's cost belongs to, and what decided about it."""
+    facts = x.facts
+    return {
+        "policy_version": x.knobs.version,
+        "arm": x.arm,
+        "team": facts.get("team"),
+        "project": facts.get("project"),
+        "feature": facts.get("feature"),
+        "customer": facts.get("customer"),
+        "environment": facts.get("environment"),
+        "cost_center": facts.get("cost_center"),
+        "key": facts.get("key"),
+        "session_id": x.session,
+        "trace_id": x.trace_id,
+        "tags": as_json(x.tags),
+    }
+
+
 def intent_row(x: Exchange, attempt: Attempt) -> Call:
-    facts, ask, upstream = x.facts, x.ask, attempt.target.upstream
+    ask, upstream = x.ask, attempt.target.upstream
     return Call(
         id=x.id,
         attempt=attempt.number,
@@ -55,25 +75,14 @@ def intent_row(x: Exchange, attempt: Attempt) -> Call:
         account=upstream.account,
         operation=ask.operation,
         model=ask.model,
-        policy_version=x.knobs.version,
-        arm=x.arm,
-        team=facts.get("team"),
-        project=facts.get("project"),
-        feature=facts.get("feature"),
-        customer=facts.get("customer"),
-        environment=facts.get("environment"),
-        cost_center=facts.get("cost_center"),
-        key=facts.get("key"),
-        session_id=x.session,
-        trace_id=x.trace_id,
-        tags=as_json(x.tags),
+        **_whose(x),
         flags=",".join(sorted(attempt.flags)) or None,
     )
 
 
 def settled_row(x: Exchange, attempt: Attempt, done: Outcome, ended: float) -> Call:
     """`ended` is in loop seconds."""
-    facts, ask, upstream = x.facts, x.ask, attempt.target.upstream
+    ask, upstream = x.ask, attempt.target.upstream
     usage, reading = done.usage, done.reading
     flags = attempt.flags | done.flags
     first = attempt.first_byte
@@ -102,18 +111,7 @@ def settled_row(x: Exchange, attempt: Attempt, done: Outcome, ended: float) -> C
         contracted_usd=done.contracted,
         effective_usd=done.effective,
         price_ids=",".join(done.price_ids) or None,
-        policy_version=x.knobs.version,
-        arm=x.arm,
-        team=facts.get("team"),
-        project=facts.get("project"),
-        feature=facts.get("feature"),
-        customer=facts.get("customer"),
-        environment=facts.get("environment"),
-        cost_center=facts.get("cost_center"),
-        key=facts.get("key"),
-        session_id=x.session,
-        trace_id=x.trace_id,
-        tags=as_json(x.tags),
+        **_whose(x),
         status=done.status,
         latency_ms=int((ended - x.started) * 1000),
         ttft_ms=int((first - x.started) * 1000) if first is not None else None,
@@ -125,7 +123,6 @@ def free_row(
     x: Exchange, status: Status, ended: float, *, saved: Money | None = None, reason: str | None
 ) -> Call:
     """A hit, a follower or a refusal: nothing was sent, nothing is owed."""
-    facts = x.facts
     return Call(
         id=x.id,
         attempt=0,
@@ -138,18 +135,7 @@ def free_row(
         effective_usd=Money.ZERO,
         counterfactual_usd=saved,
         reason=reason,
-        policy_version=x.knobs.version,
-        arm=x.arm,
-        team=facts.get("team"),
-        project=facts.get("project"),
-        feature=facts.get("feature"),
-        customer=facts.get("customer"),
-        environment=facts.get("environment"),
-        cost_center=facts.get("cost_center"),
-        key=facts.get("key"),
-        session_id=x.session,
-        trace_id=x.trace_id,
-        tags=as_json(x.tags),
+        **_whose(x),
         request_hash=x.cache_key.hex() if x.cache_key else None,
         status=status,
         latency_ms=int((ended - x.started) * 1000),

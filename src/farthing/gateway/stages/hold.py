@@ -66,7 +66,7 @@ class Hold:
             if hard or ledger.full:
                 raise Refusing(
                     503, "journal_unwritable",
-                    f"The gateway cannot record this call, and so does not make it. {error}",
+                    "The gateway cannot record calls now, and so makes none. Try again later.",
                     retry=True,
                 ) from error  # fmt: skip
             attempt.flags.add("no_intent")

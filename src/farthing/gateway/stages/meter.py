@@ -62,6 +62,8 @@ class Metering:
                 attempt.first_byte = attempt.first_byte or self._time()
                 parts.append(meter.feed(part) if part else b"")
                 size += len(part)
+                if x.hung_up and not answer.ended and self._enough(x, attempt, size):
+                    break
                 if size > LARGEST_COLLECTED:
                     await self._large(x, answer, parts)
         except Lost as error:

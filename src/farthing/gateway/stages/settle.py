@@ -33,7 +33,7 @@ class Settle:
         assert attempt.meter is not None
         reading = attempt.meter.reading()
         if reading is None and x.ask.operation is not None:
-            self.gave_up(x, attempt, "ok")
+            self.gave_up(x, attempt, "cancelled" if x.hung_up else "ok")
         elif reading is not None and not attempt.meter.complete:
             self.gave_up(x, attempt, "cancelled" if x.hung_up else "error")
         else:
