@@ -6,7 +6,6 @@ import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from pathlib import Path
 
 from farthing.access import rules
 from farthing.access.keyring import Keyring
@@ -32,14 +31,9 @@ PATIENCE_SECONDS = 5.0  # how long state.db may be out of reach before hard budg
 
 class Keeper:
     def __init__(
-        self,
-        root: Path,
-        state: State,
-        live: Live,
-        checkpoints: Checkpoints,
-        secrets: Secrets,
+        self, state: State, live: Live, checkpoints: Checkpoints, secrets: Secrets
     ) -> None:
-        self._root, self._state, self._live = root, state, live
+        self._state, self._live = state, live
         self._checkpoints, self._secrets = checkpoints, secrets
         self._seen: object = None
         self._lifts: dict[str, int] = {}
@@ -109,7 +103,7 @@ class Keeper:
     def _opened(self) -> State:
         """The writing thread's own connection."""
         if self._store is None:
-            self._store = State.open(self._root)
+            self._store = self._state.again()
         return self._store
 
     def _write(self, changed: list[tuple[Place, Kept]], marks: Marks) -> None:

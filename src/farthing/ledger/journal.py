@@ -12,7 +12,6 @@ ones before it can go. This module is on the gateway's hot path: no DuckDB, no A
 from __future__ import annotations
 
 import os
-import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -62,9 +61,9 @@ class Entry:
     hold: Money | None
 
 
-def new_set() -> str:
+def new_set(now: float, entropy: Callable[[int], bytes] = os.urandom) -> str:
     """A set's name: those of later processes sort after those of earlier ones."""
-    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(6)}"
+    return f"{int(now * 1000):012x}{entropy(6).hex()}"
 
 
 class Journal:
@@ -82,7 +81,7 @@ class Journal:
         name: str | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.set, self.seq = name or new_set(), 1
+        self.set, self.seq = name or new_set(time.time()), 1
         self._disk, self._write_bytes, self._clock = disk, disk.write, clock
         self._always = fsync == "always"
         self._rotate_bytes, self._rotate_seconds = rotate_bytes, rotate_seconds
