@@ -91,7 +91,8 @@ class Journal:
         self._size, self._born = 0, clock()
         self._dirty = False
         self._retired: list[int] = []  # sealed, not yet on the disk
-        self._failure: FarthingError | None = None
+        self._failure: FarthingError | None = None  # why nothing is written any more
+        self._unsynced: Unavailable | None = None  # … because a sync failed
         self._closed = False
         self._end_syncing = disk.repeat(sync_seconds, self._look_after)
 
@@ -124,7 +125,12 @@ class Journal:
             return self.seq, self._size
 
     def sync(self) -> None:
-        """Wait until everything written so far is on the disk."""
+        """Wait until everything written so far is on the disk.
+
+        Raises Unavailable, and once it did, always: nobody knows what a failed sync left there.
+        """
+        if self._unsynced is not None:
+            raise self._unsynced
         with self._turn:
             retired, self._retired = self._retired, []
             self._dirty = False
@@ -134,6 +140,8 @@ class Journal:
                 self._disk.sync(file)
             if retired:
                 sync_path(self._disk, self._folder)
+        except OSError as error:
+            raise self._fails(error) from error
         finally:
             for file in files:
                 os.close(file)
@@ -146,11 +154,14 @@ class Journal:
         self._end_syncing()
         with self._turn:
             self._failure = Defect("A closed journal was written to.")
-        self.sync()
-        if not self._open:
-            _mark_closed(self._folder, self._disk)
-        os.close(self._file)
-        os.close(self._lock)
+        try:
+            if self._unsynced is None:
+                self.sync()
+                if not self._open:
+                    _mark_closed(self._folder, self._disk)
+        finally:
+            os.close(self._file)
+            os.close(self._lock)
 
     def __enter__(self) -> Journal:
         return self
@@ -165,10 +176,23 @@ class Journal:
             with suppress(DiskFull):  # the line itself may still fit
                 self._rotate()
         _append(self._write_bytes, self._file, line, self._size, self._folder)
+        if self._always:
+            self._sync_at_once()
         self._size += len(line)
         self._dirty = True
-        if self._always:
+
+    def _sync_at_once(self) -> None:
+        """What was written last, or the file is as it was: nobody may book a line twice."""
+        try:
             self._disk.sync(self._file)
+        except OSError as error:
+            os.ftruncate(self._file, self._size)
+            raise self._fails(error) from error
+
+    def _fails(self, error: OSError) -> Unavailable:
+        """From now on nothing is written any more, until another process begins anew."""
+        self._failure = self._unsynced = _failing(self._folder, error)
+        return self._failure
 
     def _aged(self) -> bool:
         return self._clock() - self._born >= self._rotate_seconds
@@ -176,20 +200,27 @@ class Journal:
     def _rotate(self) -> None:
         carried = b"".join(self._open.values())
         fresh = self._folder / f".{self.seq + 1}"
-        file = self._disk.open(fresh, APPENDING)
+        try:
+            file = self._disk.open(fresh, APPENDING)
+        except OSError as error:
+            raise _unwritable(self._folder, error) from error
         try:
             _append(self._write_bytes, file, carried, 0, self._folder)
         except BaseException:
             os.close(file)
             fresh.unlink()
             raise
-        if self._always:
-            self._disk.sync(file)
         # From here on the old segment is sealed: nothing may be written to it any more.
         fresh.rename(_segment_path(self._folder, self.seq + 1))
         self._retired.append(self._file)
         self._file, self._size, self._born = file, len(carried), self._clock()
         self.seq += 1
+        if self._always:  # or lines that are synced would lie in a file whose name is not
+            try:
+                self._disk.sync(file)
+                sync_path(self._disk, self._folder)
+            except OSError as error:
+                raise self._fails(error) from error
 
     def _look_after(self) -> None:
         """What is done every few milliseconds: rotate what is old, sync what was written."""
@@ -199,8 +230,6 @@ class Journal:
                     self.rotate()
             if self._dirty or self._retired:
                 self.sync()
-        except OSError as error:
-            self._failure = Unavailable(f"The disk of {self._folder} fails: {error}.")
         except Unavailable as error:
             self._failure = error
 
@@ -266,9 +295,9 @@ def replay(workspace: Workspace, after: Mapping[str, int]) -> Iterator[Entry]:
             yield from read(segment)
 
 
-def read(segment: Segment, offset: int = 0) -> Iterator[Entry]:
-    """A segment's whole lines, from a byte on."""
-    written = segment.path.read_bytes()[offset:]
+def read(segment: Segment, offset: int = 0, end: int | None = None) -> Iterator[Entry]:
+    """A segment's whole lines, from a byte on, and up to one."""
+    written = segment.path.read_bytes()[offset:end]
     for line in written[: written.rfind(b"\n") + 1].splitlines():
         head = _HEAD.decode(line)
         yield Entry(segment, head.line == "call", _CALL.decode(line), head.hold_usd)
@@ -313,9 +342,15 @@ def _append(
             line = line[written:]
     except OSError as error:
         os.ftruncate(file, size)
-        if is_disk_full(error):
-            raise DiskFull(str(folder)) from error
-        raise Unavailable(f"The disk of {folder} fails: {error}.") from error
+        raise _unwritable(folder, error) from error
+
+
+def _unwritable(folder: Path, error: OSError) -> Unavailable:
+    return DiskFull(str(folder)) if is_disk_full(error) else _failing(folder, error)
+
+
+def _failing(folder: Path, error: OSError) -> Unavailable:
+    return Unavailable(f"The disk of {folder} fails: {error}.")
 
 
 def _start_set(workspace: Workspace, name: str, disk: Disk) -> tuple[Path, int, int]:
@@ -327,13 +362,13 @@ def _start_set(workspace: Workspace, name: str, disk: Disk) -> tuple[Path, int, 
         lock = disk.open(fresh / "lock", APPENDING)
         try_flock(lock)
         file = disk.open(_segment_path(fresh, 1), APPENDING)
+        sync_path(disk, fresh)  # a set without its lock would be nobody's, for good
     except OSError as error:
         if is_disk_full(error):
             raise DiskFull(str(workspace.root)) from error
         raise Unavailable(f"The journal in {workspace.root} cannot be written: {error}.") from error
     fresh.rename(folder)
     sync_path(disk, workspace.journal)
-    sync_path(disk, folder)
     return folder, lock, file
 
 
@@ -360,6 +395,8 @@ def _recover(workspace: Workspace, folder: Path, disk: Disk) -> int:
             break
         except FileNotFoundError:  # sealed segments may be compacted meanwhile
             continue
+    for each in found:  # or sums could outlive what they were counted from
+        sync_path(disk, each.path)
     if lines:
         path = found[-1].path
         file = disk.open(path, APPENDING)
