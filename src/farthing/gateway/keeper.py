@@ -83,6 +83,9 @@ class Keeper:
             await asyncio.get_running_loop().run_in_executor(self._writer, self._write, *taken)
         except FarthingError:
             self._checkpoints.failed(taken[0])
+        except asyncio.CancelledError:  # written or not: the last checkpoint writes them again
+            self._checkpoints.failed(taken[0])
+            raise
         else:
             self._live.holds.forget_idle()
 
@@ -96,6 +99,9 @@ class Keeper:
             await asyncio.get_running_loop().run_in_executor(self._writer, self._keep_rates, rates)
         except FarthingError:
             self._live.ledger.new_rates += ids
+        except asyncio.CancelledError:
+            self._live.ledger.new_rates += ids
+            raise
 
     def _keep_rates(self, rates: list[Rate]) -> None:
         used_rates.keep(self._opened(), rates)
