@@ -16,6 +16,7 @@ from typing import Protocol
 
 from farthing.budgets.budget import Budget
 from farthing.budgets.periods import label_of, period_of
+from farthing.domain.errors import Unavailable
 from farthing.domain.where import All, holds, parse
 
 Facts = Mapping[str, str | None]
@@ -29,13 +30,16 @@ ROUTES = 20_000  # kinds of callers whose budgets are remembered
 class Sum:
     """What one budget has settled and held in one stretch of time, in picodollars."""
 
-    __slots__ = ("blocked", "budget", "held", "limit", "open", "place", "settled", "until")
+    __slots__ = (
+        "blocked", "budget", "held", "limit", "open", "place", "settled", "unread", "until",
+    )  # fmt: skip
 
     def __init__(self, budget: Budget, place: Place, until: float, kept: Kept) -> None:
         self.budget, self.place, self.until = budget, place, until
         self.limit = budget.limit.pico
         self.settled, self.blocked = kept
         self.held = self.open = 0  # picodollars, and how many holds: one may be of nothing
+        self.unread = False  # what the store has of it is still to be added
 
     @property
     def free(self) -> int:
@@ -50,7 +54,9 @@ NOTHING: Kept = (0, None)
 class Store(Protocol):
     """Where sums that are not in memory lie."""
 
-    def kept(self, place: Place) -> Kept: ...
+    def kept(self, place: Place) -> Kept:
+        """Raises Unavailable."""
+        ...
 
 
 class Hold:
@@ -74,9 +80,11 @@ class Holds:
         self._periods: dict[tuple[str, str], tuple[float, float, str]] = {}
         self._waiting: deque[tuple[asyncio.Future[None], tuple[Sum, ...]]] = deque()
         self._changed: dict[Place, Sum] = {}
+        self._unread: list[Sum] = []
 
     def configure(self, budgets: Iterable[Budget]) -> None:
         """Put other budgets in force. Sums go on; a raised limit wakes those who wait."""
+        self.read_up()  # one of them may be hard from now on
         self._budgets = [(each, parse(each.where) if each.where else ()) for each in budgets]
         named = {_bare(condition.field) for _, where in self._budgets for condition in where}
         self._fields = tuple(sorted(named))
@@ -179,10 +187,21 @@ class Holds:
             self._changed[each.place] = each
 
     def take_changed(self) -> list[tuple[Place, Kept]]:
-        """What to write to the store: each changed sum as it is now."""
+        """What to write to the store: each changed sum as it is now. Raises Unavailable."""
+        self.read_up()
         changed = [(place, (s.settled, s.blocked)) for place, s in self._changed.items()]
         self._changed.clear()
         return changed
+
+    def read_up(self) -> None:
+        """Add what is stored of sums that began while the store was out of reach."""
+        while self._unread:
+            found = self._unread[-1]
+            settled, blocked = self._store.kept(found.place)
+            self._unread.pop()
+            found.settled += settled
+            found.blocked = found.blocked or blocked
+            found.unread = False
 
     def forget_idle(self) -> None:
         """Leave what nobody uses to the store, where there are too many to keep."""
@@ -191,7 +210,7 @@ class Holds:
             self._sums = {
                 place: each
                 for place, each in self._sums.items()
-                if each.open or place in self._changed or place in waited
+                if each.open or each.unread or place in self._changed or place in waited
             }
 
     def put_back(self, changed: list[tuple[Place, Kept]]) -> None:
@@ -216,8 +235,20 @@ class Holds:
         place = (budget.name, instance, start)
         found = self._sums.get(place)
         if found is None:
-            found = self._sums[place] = Sum(budget, place, until, self._store.kept(place))
+            found = self._sums[place] = self._begun(budget, place, until)
         return found
+
+    def _begun(self, budget: Budget, place: Place, until: float) -> Sum:
+        """A sum that was not in memory. A soft one is counted even while nobody can look it up."""
+        try:
+            return Sum(budget, place, until, self._store.kept(place))
+        except Unavailable:
+            if budget.hard:
+                raise
+            found = Sum(budget, place, until, NOTHING)
+            found.unread = True
+            self._unread.append(found)
+            return found
 
     def _period(self, budget: Budget, at: float) -> tuple[float, float, str]:
         known = self._periods.get((budget.span, budget.timezone))

@@ -76,7 +76,10 @@ class Keeper:
         self._live.ledger.catch_up()
         if self._live.ledger.waiting:  # sums include what the journal does not have yet
             return
-        taken = self._checkpoints.take()
+        try:
+            taken = self._checkpoints.take()
+        except FarthingError:
+            return
         if taken is None:
             return
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -70,6 +71,7 @@ class Books:
         self.provider: Provider
         self.holds: Holds | None = None  # of the gateway that runs
         self.checks = 0
+        self.met: Counter[str] = Counter()  # what rows and answers say of how it went
         self._lifted: set[str] = set()
 
     def fault(self, text: str) -> None:
@@ -130,7 +132,9 @@ class Books:
     def booked(self, call: Call) -> None:
         """A row is made."""
         key, cost = (call.id, call.attempt), _cost(call)
+        self.met.update((call.status, *filter(None, (call.flags or "").split(","))))
         if call.attempt == 0:
+            self.met[call.reason or ""] += 1
             self.free.add(call.id)
             if cost:
                 self.fault(f"{key} sent nothing and costs {cost}")
@@ -183,6 +187,8 @@ class Books:
         self.checks += 1
         for each in holds.all_sums():
             tally = tallies.get(each.place)
+            if each.unread:
+                continue
             if tally is None:
                 if each.settled or each.held or each.open:
                     self.fault(f"{each.place} has {each.settled}+{each.held}, and nothing counts")
@@ -201,6 +207,7 @@ class Books:
     def answered(self, caller: Caller, now: float, revoked: Mapping[str, float]) -> None:
         """A call is over: its answer is its own tenant's, and an answer to what was asked."""
         plan = caller.plan
+        self.met[caller.headers.get(b"x-farthing-cache", b"").decode()] += 1
         self._key_still_opens(caller, now, revoked)
         number = _number(caller.headers.get(b"x-request-id"))
         if number is None:
@@ -232,7 +239,8 @@ class Books:
     def _refused(self, caller: Caller) -> None:
         """Soft budgets never refuse, whatever is lost."""
         plan = caller.plan
-        if caller.status == 503 and b"state_unavailable" in caller.body:  # noqa: PLR2004
+        lost = b"state_unavailable" in caller.body or b"cannot serve this call" in caller.body
+        if caller.status == 503 and lost:  # noqa: PLR2004
             hard = any(cap.budget.hard and self._counts(cap, plan) for cap in self.caps.values())
             if not hard:
                 self.fault(f"call {plan.number} was refused for a lost store without a hard budget")
@@ -299,6 +307,7 @@ class Books:
         plan = self._plan(call)
         if plan is None:
             return
+        self.met["recovered"] += call.status == "recovered"
         if call.attempt == 0:
             self.free.add(call.id)
             return

@@ -50,7 +50,8 @@ class Process:
         dice, clock = world.dice, world.clock
         self.last_step, effects = _fate(world) if end is not None else (None, None)
         self.life = Life(dice, effects)
-        self.loop = SimLoop(clock, dice, world.weather.shuffle)
+        # Of a loop's many methods it has those that a gateway calls.
+        self.loop = SimLoop(clock, dice, world.weather.shuffle)  # type: ignore[abstract]
         self.disk = SimDisk(world.platter, self.life, self.loop, world)
         self.store = Store(self.life)
         self.calls: dict[int, tuple[Caller, asyncio.Task[None]]] = {}
@@ -197,7 +198,7 @@ class Process:
 
     def _until(self, done: Callable[[], bool]) -> bool:
         """Step on; False where the process died or a fault was found before it was done."""
-        world, loop, life, books = self.world, self.loop, self.life, self.world.books
+        loop, life, books = self.loop, self.life, self.world.books
         dies_at = self.last_step if self.end in {"kill", "power"} else None
         for _ in range(_MOST_STEPS):
             if done():

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import events
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
+from concurrent.futures import Executor
 from contextvars import Context
 from heapq import heappop, heappush
 from random import Random
-from typing import Any
+from typing import Any, TypeVar, TypeVarTuple
 
 from farthing.testing.sim.disk import Killed
+
+_T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
 
 
 class Clock:
@@ -82,7 +86,7 @@ class SimLoop(asyncio.AbstractEventLoop):
         return self._clock.seconds
 
     def call_soon(
-        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
     ) -> asyncio.Handle:
         handle = asyncio.Handle(callback, args, self, context)
         if not self.over:
@@ -90,15 +94,15 @@ class SimLoop(asyncio.AbstractEventLoop):
         return handle
 
     def call_soon_threadsafe(
-        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
     ) -> asyncio.Handle:
         return self.call_soon(callback, *args, context=context)
 
     def call_later(
         self,
         delay: float,
-        callback: Callable[..., object],
-        *args: Any,
+        callback: Callable[[*_Ts], object],
+        *args: *_Ts,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         return self.call_at(self._clock.seconds + delay, callback, *args, context=context)
@@ -106,8 +110,8 @@ class SimLoop(asyncio.AbstractEventLoop):
     def call_at(
         self,
         when: float,
-        callback: Callable[..., object],
-        *args: Any,
+        callback: Callable[[*_Ts], object],
+        *args: *_Ts,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         handle = asyncio.TimerHandle(when, callback, args, self, context)
@@ -123,13 +127,17 @@ class SimLoop(asyncio.AbstractEventLoop):
         return asyncio.Future(loop=self)
 
     def create_task(
-        self, coro: Coroutine[Any, Any, Any], *, name: object = None, context: Context | None = None
-    ) -> asyncio.Task[Any]:
+        self,
+        coro: Coroutine[Any, Any, _T] | Generator[Any, None, _T],
+        *,
+        name: str | None = None,
+        context: Context | None = None,
+    ) -> asyncio.Task[_T]:
         return asyncio.Task(coro, loop=self, name=name or "sim", context=context)
 
     def run_in_executor(
-        self, executor: object, func: Callable[..., Any], *args: Any
-    ) -> asyncio.Future[Any]:
+        self, executor: Executor | None, func: Callable[[*_Ts], _T], *args: *_Ts
+    ) -> asyncio.Future[_T]:
         """Beside the loop, as one thread would: later, in order, whether or not anybody waits.
 
         What is cancelled before its thread has begun is sometimes never done at all.
@@ -190,4 +198,5 @@ class SimLoop(asyncio.AbstractEventLoop):
 
 def _of_a_task(handle: asyncio.Handle) -> bool:
     """Whether it is a task's next step, and nothing else."""
-    return isinstance(getattr(handle._callback, "__self__", None), asyncio.Task)
+    callback = handle._callback  # type: ignore[attr-defined]  # asyncio's own, and documented nowhere
+    return isinstance(getattr(callback, "__self__", None), asyncio.Task)

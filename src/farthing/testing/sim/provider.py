@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-
 from farthing.prices.sources.simulator import MODELS
 from farthing.providers.simulator.script import Script
 from farthing.providers.simulator.simulator import Simulator

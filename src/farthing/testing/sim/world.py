@@ -6,10 +6,12 @@ so a seed is a story, and the same seed is the same story.
 
 from __future__ import annotations
 
+import logging
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -17,6 +19,7 @@ from pathlib import Path
 from random import Random
 
 from farthing.app import line
+from farthing.budgets import holds
 from farthing.budgets import store as budgets
 from farthing.gateway.live import Live
 from farthing.gateway.pipeline import Rest
@@ -54,6 +57,7 @@ class Report:
     attempts: int = 0  # that reached the provider
     ends: Counter[str] = field(default_factory=Counter)
     answers: Counter[int] = field(default_factory=Counter)  # by status; 0: none came whole
+    met: Counter[str] = field(default_factory=Counter)  # statuses, flags, reasons, cache words
     digest: str = ""
     story: list[str] = field(default_factory=list)
 
@@ -63,10 +67,32 @@ def simulate(seed: int, calls: int = CALLS, gateway_line: Line = line) -> Report
 
     `gateway_line` is the pipeline that is put to the test, by default the product's own.
     """
-    with tempfile.TemporaryDirectory(prefix="farthing-sim-", dir=memory()) as folder:
+    with tempfile.TemporaryDirectory(prefix="farthing-sim-", dir=memory()) as folder, _quiet():
         world = World(seed, calls, Path(folder), gateway_line)
-        world.run()
+        with _few_sums(world.dice.choice((holds.MANY, holds.MANY, 2))):
+            world.run()
         return world.report
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """What the gateway would log of so much trouble helps nobody."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+@contextmanager
+def _few_sums(most: int) -> Iterator[None]:
+    """Make memory small, so that sums are forgotten and looked up again."""
+    before, holds.MANY = holds.MANY, most
+    try:
+        yield
+    finally:
+        holds.MANY = before
 
 
 class World:
@@ -82,7 +108,7 @@ class World:
         self.platter = Platter(self.root / "journal")
         self.trace = blake2b(digest_size=16)
         self.fsync: Fsync = dice.choice(("batch", "batch", "always"))
-        self.rotate_bytes = dice.choice((2_000, 20_000, 1 << 24))
+        self.rotate_bytes = dice.choice((4_000, 20_000, 1 << 24))
         self.rotate_seconds = dice.choice((0.5, 60.0))
         self.plans: dict[int, Plan] = {}
         self.waiting: dict[int, Plan] = {}  # calls that were not made yet
@@ -105,6 +131,7 @@ class World:
                 break
             self.clock.seconds += dice.choice((0.05, 0.5, 2.0))
         report.faults = self.books.faults
+        report.met = self.books.met
         report.seconds, report.checks = self.clock.seconds, self.books.checks
         report.attempts, report.digest = len(self.provider.made), self.trace.hexdigest()
 
