@@ -23,6 +23,7 @@ class Recording:
         self.followers = 0
         self.over = False  # nothing more comes
         self.failed = False  # … and what came is no answer
+        self.cut = False  # … and nothing in it says so
         self._news: list[asyncio.Future[None]] = []
 
     def start(self, status: int, headers: Headers) -> None:

@@ -12,6 +12,14 @@ from farthing.gateway.pipeline import Rest
 from farthing.gateway.recording import MOST_BYTES, Recording
 from farthing.gateway.rows import free_row
 from farthing.policy.rules.coalesce import flight_key
+from farthing.providers.protocol import Refusal
+
+_CUT = Refusal(
+    status=502,
+    code="upstream_lost",
+    message="The call that this one shared an answer with was broken off. Try again.",
+    retry=True,
+)
 
 
 class _Flight:
@@ -65,6 +73,9 @@ class Dedupe:
         self._flights[key] = _Flight(x, recording)
         try:
             await rest(x)
+        except asyncio.CancelledError:
+            recording.cut = True
+            raise
         finally:
             # Out of sight first: whoever wakes must not find a flight that is over.
             del self._flights[key]
@@ -109,6 +120,9 @@ class Dedupe:
             read = len(recording.chunks)
             await x.reply.chunk(part, last=False)
             part = await recording.read(read)
+        if recording.cut and not x.hung_up:
+            ending = x.protocol.meter(x.ask, strip_usage=False).broken(_CUT)
+            await x.reply.chunk(ending, last=False)
 
     async def _count(self, x: Exchange, key: bytes, rest: Rest) -> None:
         """In shadow: note what joining would have saved, and ask all the same."""

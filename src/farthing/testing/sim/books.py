@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 Place = tuple[str, str, str]
 Key = tuple[str, int]  # a call's id, the attempt's number
 
-STATE_PATIENCE = 5.0 + 0.25  # seconds after which a lost state store closes hard budgets
+# Seconds after which a lost state store closes hard budgets: the keeper's patience and its pace,
+# and what a call may have waited for room by then.
+STATE_PATIENCE = 5.0 + 0.25 + 2.25
 REVOKED_WITHIN = 1.0  # seconds until a revoked key opens nothing
 
 
@@ -254,6 +256,8 @@ class Books:
         stripped = question.stream and not question.usage_asked and question.protocol == "chat"
         if not (caller.ended and made.honest and made.whole) or caller.gone or stripped:
             return
+        if b'"error"' in caller.body:
+            return  # it was broken off for this caller, and the caller was told
         if caller.status == made.script.status and caller.body != b"".join(made.script.chunks):
             self.fault(f"call {caller.plan.number} got other bytes than answer {made.number} has")
 

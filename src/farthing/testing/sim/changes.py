@@ -99,7 +99,7 @@ def _broken(process: Process) -> None:
 def _lost(process: Process) -> None:
     """state.db is out of reach for a while."""
     world, store = process.world, process.store
-    seconds = world.dice.choice((0.2, 2.0, 9.0))
+    seconds = world.dice.choice((0.2, 2.0, 12.0, 12.0))
     if store.lost_since is None:
         world.tell(f"the state store is lost for {seconds} s")
         store.lose()

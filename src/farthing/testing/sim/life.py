@@ -184,9 +184,10 @@ class Process:
         if not self._until(lambda: not self.calls or self.loop.time() >= until):
             return
         self.closed = True
-        for _, task in self.calls.values():
+        left = [task for _, task in self.calls.values()]
+        for task in left:
             task.cancel()
-        if not self._until(lambda: not self.calls):
+        if not self._until(lambda: all(task.done() for task in left)):
             return
         closing = self.loop.create_task(self.app.close())
         if not self._until(closing.done):

@@ -1,0 +1,174 @@
+"""Bugs to plant in the gateway: each breaks one promise, as somebody might by mistake."""
+
+from __future__ import annotations
+
+from types import MethodType
+
+import pytest
+
+from farthing import app
+from farthing.access.keyring import Keyring
+from farthing.budgets.holds import Hold as Held
+from farthing.gateway import keeper
+from farthing.gateway.restore import restore
+from farthing.gateway.stages import cache
+from farthing.gateway.stages.hold import Hold
+from farthing.gateway.stages.meter import Metering
+from farthing.gateway.stages.scope import Scope
+from farthing.gateway.stages.settle import Settle
+from farthing.ledger import journal
+from farthing.ledger.journal import Journal
+
+
+def a_hold_that_does_not_count(plant: pytest.MonkeyPatch) -> None:
+    def try_take(holds, sums, amount):
+        if any(each.budget.hard and amount > each.limit - each.settled for each in sums):
+            return None
+        for each in sums:
+            each.held += amount
+            each.open += 1
+        return Held(sums, amount)
+
+    real = app.line
+
+    def line(live):
+        live.holds.try_take = MethodType(try_take, live.holds)
+        return real(live)
+
+    plant.setattr(app, "line", line)
+
+
+def a_hold_that_is_never_released(plant: pytest.MonkeyPatch) -> None:
+    class Leaking(Settle):
+        def _book(self, x, attempt, done):
+            if done.status == "error":
+                attempt.hold = None
+            super()._book(x, attempt, done)
+
+    plant.setattr(app, "Settle", Leaking)
+
+
+def a_settlement_that_is_skipped(plant: pytest.MonkeyPatch) -> None:
+    class Forgetful(Settle):
+        def _book(self, x, attempt, done):
+            if done.status == "cancelled":
+                attempt.open = False
+            super()._book(x, attempt, done)
+
+    plant.setattr(app, "Settle", Forgetful)
+
+
+def a_settlement_that_is_made_twice(plant: pytest.MonkeyPatch) -> None:
+    class Eager(Settle):
+        def _book(self, x, attempt, done):
+            was_open = attempt.open
+            super()._book(x, attempt, done)
+            if was_open and "estimated" in done.flags:
+                attempt.open = True
+                super()._book(x, attempt, done)
+
+    plant.setattr(app, "Settle", Eager)
+
+
+def an_estimate_where_the_hold_was_due(plant: pytest.MonkeyPatch) -> None:
+    class Cheap(Settle):
+        def gave_up(self, x, attempt, status):
+            self.cost_nothing(x, attempt, "gave_up")
+
+    plant.setattr(app, "Settle", Cheap)
+
+
+def bytes_that_leave_before_the_intent(plant: pytest.MonkeyPatch) -> None:
+    class Hasty(Hold):
+        def _intend(self, x, attempt, *, hard):
+            attempt.open = x.booked = True
+
+    plant.setattr(app, "Hold", Hasty)
+
+
+def a_cache_key_without_the_tenant(plant: pytest.MonkeyPatch) -> None:
+    class Shared(Scope):
+        async def __call__(self, x, rest):
+            async def on(x):
+                x.tenant = "everybody"
+                await rest(x)
+
+            await super().__call__(x, on)
+
+    plant.setattr(app, "Scope", Shared)
+
+
+def a_cache_key_without_the_question(plant: pytest.MonkeyPatch) -> None:
+    real = cache.cache_key
+    plant.setattr(cache, "cache_key", lambda tenant, protocol, *_: real(tenant, protocol, "", b""))
+
+
+def an_answer_that_is_changed_on_its_way(plant: pytest.MonkeyPatch) -> None:
+    class Loud(Metering):
+        async def _collected(self, x, answer, body):
+            await super()._collected(x, answer, body.upper())
+
+    plant.setattr(app, "Metering", Loud)
+
+
+def a_lost_state_store_that_nobody_minds(plant: pytest.MonkeyPatch) -> None:
+    plant.setattr(keeper, "PATIENCE_SECONDS", 1e9)
+
+
+def a_revoked_key_that_opens_on(plant: pytest.MonkeyPatch) -> None:
+    class Old:
+        load = staticmethod(lambda state: first.setdefault(id(state), Keyring.load(state)))
+
+    first: dict[int, Keyring] = {}
+    plant.setattr(keeper, "Keyring", Old)
+
+
+def a_restart_that_counts_twice(plant: pytest.MonkeyPatch) -> None:
+    def twice(workspace, state, holds, tenants):
+        restore(workspace, state, holds, tenants)
+        return restore(workspace, state, holds, tenants)
+
+    plant.setattr(app, "restore", twice)
+
+
+def a_restart_that_counts_nothing(plant: pytest.MonkeyPatch) -> None:
+    plant.setattr(app, "restore", lambda *_: {})
+
+
+def an_adoption_that_forgets_open_intents(plant: pytest.MonkeyPatch) -> None:
+    plant.setattr(journal, "_open_intents", lambda *_: [])
+
+
+def a_checkpoint_that_does_not_sync_the_journal(plant: pytest.MonkeyPatch) -> None:
+    plant.setattr(Journal, "sync", lambda _: None)
+
+
+def a_dead_set_that_is_not_synced(plant: pytest.MonkeyPatch) -> None:
+    plant.setattr(journal, "sync_path", lambda *_: None)
+
+
+def a_follower_that_waits_for_ever(plant: pytest.MonkeyPatch) -> None:
+    from farthing.gateway.recording import Recording
+
+    plant.setattr(Recording, "end", lambda *_, **__: None)
+
+
+BUGS = (
+    a_hold_that_does_not_count,
+    a_hold_that_is_never_released,
+    a_settlement_that_is_skipped,
+    a_settlement_that_is_made_twice,
+    an_estimate_where_the_hold_was_due,
+    bytes_that_leave_before_the_intent,
+    a_cache_key_without_the_tenant,
+    a_cache_key_without_the_question,
+    an_answer_that_is_changed_on_its_way,
+    a_lost_state_store_that_nobody_minds,
+    a_revoked_key_that_opens_on,
+    a_restart_that_counts_twice,
+    a_restart_that_counts_nothing,
+    an_adoption_that_forgets_open_intents,
+    a_checkpoint_that_does_not_sync_the_journal,
+    a_dead_set_that_is_not_synced,
+    a_follower_that_waits_for_ever,
+)
