@@ -395,8 +395,11 @@ def _recover(workspace: Workspace, folder: Path, disk: Disk) -> int:
             break
         except FileNotFoundError:  # sealed segments may be compacted meanwhile
             continue
-    for each in found:  # or sums could outlive what they were counted from
+    # Bytes and names of the dead are made safe first. Else a power cut could leave the mark without
+    # what it vouches for, or a budget's sums without the rows that they were counted from.
+    for each in found:
         sync_path(disk, each.path)
+    sync_path(disk, folder)
     if lines:
         path = found[-1].path
         file = disk.open(path, APPENDING)
