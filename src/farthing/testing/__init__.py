@@ -1,1 +1,1 @@
-"""Public fakes and conformance suites for plugins."""
+"""Public fakes, conformance suites for plugins, and the simulation of the gateway."""

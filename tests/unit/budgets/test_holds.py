@@ -2,6 +2,7 @@
 
 import asyncio
 
+import msgspec
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -9,6 +10,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 
 from farthing.budgets.budget import Budget
 from farthing.budgets.holds import NOTHING, Holds
+from farthing.domain.errors import Unavailable
 from farthing.domain.money import Money
 
 NOW = 1_795_000_000.0
@@ -154,3 +156,49 @@ def test_a_sum_in_use_is_never_forgotten(monkeypatch):
     holds.take_changed()
     holds.forget_idle()
     assert holds.sums(facts(), NOW)[0] is not sums[0]
+
+
+class Losable:
+    """A store that may be out of reach; so much is in it."""
+
+    def __init__(self):
+        self.lost = True
+
+    def kept(self, place):
+        if self.lost:
+            raise Unavailable("The store is out of reach.")
+        return 700, None
+
+
+def test_soft_budgets_count_on_while_their_store_is_out_of_reach():
+    store = Losable()
+    holds = Holds(store, lambda: NOW)
+    holds.configure([Budget(name="soft", limit=Money(1), span="day", hard=False)])
+    (soft,) = sums = holds.sums({}, NOW)
+    holds.settle(holds.try_take(sums, 5), 5)
+    with pytest.raises(Unavailable):  # a sum without its past must not be stored over it
+        holds.take_changed()
+    assert soft.unread
+    store.lost = False
+    assert holds.take_changed() == [(soft.place, (705, None))]
+    assert not soft.unread
+
+
+def test_hard_budgets_grant_nothing_that_cannot_be_looked_up():
+    holds = Holds(Losable(), lambda: NOW)
+    holds.configure([Budget(name="hard", limit=Money(1), span="day")])
+    with pytest.raises(Unavailable):
+        holds.sums({}, NOW)
+
+
+def test_what_was_not_looked_up_is_before_a_budget_becomes_hard():
+    store = Losable()
+    holds = Holds(store, lambda: NOW)
+    told = Budget(name="told", limit=Money(1000), span="day", hard=False)
+    holds.configure([told])
+    holds.sums({}, NOW)
+    with pytest.raises(Unavailable):
+        holds.configure([msgspec.structs.replace(told, hard=True)])
+    store.lost = False
+    holds.configure([msgspec.structs.replace(told, hard=True)])
+    assert holds.sums({}, NOW)[0].free == 300

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -17,9 +18,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from farthing.domain.call import STATUSES, Call
-from farthing.domain.errors import Defect, FarthingError
+from farthing.domain.errors import Defect, FarthingError, Unavailable
 from farthing.domain.money import Money
 from farthing.ledger import engine, journal
+from farthing.ledger.disk import SystemDisk
 from farthing.ledger.journal import Adopted, Journal, Segment
 from farthing.ledger.workspace import Workspace
 from tests.unit.ledger.calls import CENT, call, name, seen
@@ -360,3 +362,79 @@ def _until(happens: object) -> None:
             return
         time.sleep(0.01)
     pytest.fail("It did not happen within five seconds.")
+
+
+class Failing(SystemDisk):
+    """A disk that fails to sync, or to make a file, when it is told to."""
+
+    def __init__(self) -> None:
+        self.syncs = self.makes = True
+
+    def open(self, path: Path, flags: int) -> int:
+        if not self.makes and not path.exists():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().open(path, flags)
+
+    def sync(self, file: int) -> None:
+        if not self.syncs:
+            raise OSError(errno.EIO, "Input/output error")
+        super().sync(file)
+
+
+def test_a_line_that_could_not_be_synced_is_not_there(workspace: Workspace) -> None:
+    disk = Failing()
+    writing = Journal(workspace, fsync="always", sync_seconds=60, disk=disk)
+    writing.settle(call(1))
+    disk.syncs = False
+    with pytest.raises(Unavailable, match="Input/output error"):
+        writing.settle(call(2))
+    disk.syncs = True
+    with pytest.raises(Unavailable):  # what a failed sync left behind, nobody knows
+        writing.settle(call(2))
+    writing.close()
+    assert [entry.call.id for entry in journal.replay(workspace, {})] == [name(1)]
+    assert journal.unclosed(workspace)  # whoever starts next looks at it
+
+
+def test_a_failed_sync_is_never_forgotten(workspace: Workspace) -> None:
+    disk = Failing()
+    writing = Journal(workspace, sync_seconds=60, disk=disk)
+    writing.settle(call(1))
+    disk.syncs = False
+    with pytest.raises(Unavailable):
+        writing.sync()
+    disk.syncs = True
+    with pytest.raises(Unavailable):
+        writing.sync()
+    writing.close()
+
+
+def test_a_segment_that_cannot_be_begun_leaves_the_old_one_in_use(workspace: Workspace) -> None:
+    disk = Failing()
+    with Journal(workspace, rotate_bytes=10, sync_seconds=60, disk=disk) as writing:
+        writing.settle(call(1))
+        disk.makes = False
+        writing.settle(call(2))
+        assert [entry.segment.seq for entry in journal.replay(workspace, {})] == [1, 1]
+
+
+def test_an_adopted_set_is_synced_with_its_names_before_it_is_marked(workspace: Workspace) -> None:
+    synced: list[str] = []
+
+    class Watched(SystemDisk):
+        def sync(self, file: int) -> None:
+            synced.append(Path(f"/proc/self/fd/{file}").readlink().name)
+            if (folder / "closed").exists():
+                synced.append("marked")
+            super().sync(file)
+
+    writing = Journal(workspace, rotate_bytes=100)
+    for number in range(4):
+        writing.intent(call(number), CENT)
+    writing.close()
+    folder = workspace.journal / writing.set
+    journal.adopt(workspace, Watched())
+    names = [path.name for path in sorted(folder.glob("*.ndjson"))]
+    assert len(names) > 1
+    before = synced[: synced.index("marked")]
+    assert {*names, folder.name} <= set(before[:-1])

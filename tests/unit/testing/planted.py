@@ -9,8 +9,11 @@ import pytest
 from farthing import app
 from farthing.access.keyring import Keyring
 from farthing.budgets.holds import Hold as Held
+from farthing.budgets.holds import Holds, Sum
 from farthing.gateway import keeper
-from farthing.gateway.restore import restore
+from farthing.gateway.bookkeeper import Bookkeeper
+from farthing.gateway.recording import Recording
+from farthing.gateway.restore import Checkpoints, restore
 from farthing.gateway.stages import cache
 from farthing.gateway.stages.hold import Hold
 from farthing.gateway.stages.meter import Metering
@@ -148,9 +151,27 @@ def a_dead_set_that_is_not_synced(plant: pytest.MonkeyPatch) -> None:
 
 
 def a_follower_that_waits_for_ever(plant: pytest.MonkeyPatch) -> None:
-    from farthing.gateway.recording import Recording
-
     plant.setattr(Recording, "end", lambda *_, **__: None)
+
+
+def a_failed_checkpoint_that_is_not_written_again(plant: pytest.MonkeyPatch) -> None:
+    plant.setattr(Checkpoints, "failed", lambda *_: None)
+
+
+def a_raw_error_of_the_disk(plant: pytest.MonkeyPatch) -> None:
+    plant.setattr(Journal, "_sync_at_once", lambda self: self._disk.sync(self._file))
+
+
+def a_soft_budget_that_refuses(plant: pytest.MonkeyPatch) -> None:
+    def begun(self, budget, place, until):
+        return Sum(budget, place, until, self._store.kept(place))
+
+    plant.setattr(Holds, "_begun", begun)
+
+
+def a_settlement_that_is_forgotten_while_the_disk_is_full(plant: pytest.MonkeyPatch) -> None:
+    plant.setattr(Bookkeeper, "catch_up", lambda _: None)
+    plant.setattr(Bookkeeper, "_catch_up", lambda self: self._kept.clear())
 
 
 BUGS = (
@@ -171,4 +192,8 @@ BUGS = (
     a_checkpoint_that_does_not_sync_the_journal,
     a_dead_set_that_is_not_synced,
     a_follower_that_waits_for_ever,
+    a_failed_checkpoint_that_is_not_written_again,
+    a_raw_error_of_the_disk,
+    a_soft_budget_that_refuses,
+    a_settlement_that_is_forgotten_while_the_disk_is_full,
 )
