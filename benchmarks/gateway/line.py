@@ -10,8 +10,8 @@ everything but the two HTTP ends.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import cProfile
+import gc
 import os
 import pstats
 import tempfile
@@ -26,11 +26,12 @@ from benchmarks.gateway import upstream
 from benchmarks.gateway.load import CALLS, HITS, Door
 from benchmarks.gateway.targets import farthing as target
 from farthing.app import GatewayApp
+from farthing.cli.gateway_process import GC_THRESHOLD
 from farthing.config import Settings
 from farthing.ledger.workspace import Workspace
 from farthing.providers.transport.wire import Origin, Request, Timeouts
 
-_HEAD, _, _BODY = (upstream._WHOLE % 0).partition(b"\r\n\r\n")  # noqa: SLF001
+_HEAD, _, _BODY = (upstream._WHOLE % 0).partition(b"\r\n\r\n")
 
 
 class _Answer:
@@ -78,6 +79,9 @@ async def _run(folder: Path, given: argparse.Namespace) -> None:
     app.live.transport = _AtOnce()  # type: ignore[assignment]
     door = Door(1, headers={"authorization": f"Bearer {key}", "user-agent": "bench/1"})
     render = (HITS if given.same else CALLS).render(door)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD, 50, 100)  # as the gateway's own process does
     for _ in range(2000):
         await _call(app, *_request(render()))
     try:
@@ -107,7 +111,9 @@ async def _profiled(app: GatewayApp, asked: list[tuple[dict[str, Any], bytes]]) 
 def _request(raw: bytes) -> tuple[dict[str, Any], bytes]:
     head, _, body = raw.partition(b"\r\n\r\n")
     _, *lines = head.split(b"\r\n")
-    headers = [(name.lower(), value) for name, _, value in (each.partition(b": ") for each in lines)]
+    headers = [
+        (name.lower(), value) for name, _, value in (each.partition(b": ") for each in lines)
+    ]
     scope = {
         "type": "http", "method": "POST", "path": "/v1/chat/completions", "query_string": b"",
         "headers": headers,

@@ -99,6 +99,7 @@ class GatewayApp:
             ledger=Bookkeeper(self._journal),
             now=time.time,
             ids=Ids(),
+            most_body=self._settings.gateway.max_body_mb << 20,
         )
         checkpoints = Checkpoints(root, holds, self._journal, {})
         self._keeper = Keeper(root, state, self.live, checkpoints, self._secrets)
@@ -113,8 +114,7 @@ class GatewayApp:
             if not set("*?[") & set(model)
         ]
         await self._prices.preload(named)
-        most = self._settings.gateway.max_body_mb << 20
-        self.asgi = Gateway(self.live, line(self.live), spoken(), pages(self.live), most)
+        self.asgi = Gateway(self.live, line(self.live), spoken(), pages(self.live))
         self._keeper.start()
 
     async def close(self) -> None:

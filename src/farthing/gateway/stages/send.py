@@ -7,7 +7,6 @@ from farthing.gateway.live import Live
 from farthing.gateway.pipeline import Rest
 from farthing.gateway.stages.settle import Settle
 from farthing.policy.rules.retry import Failure
-from farthing.providers.kinds import passed
 from farthing.providers.protocol import Change, Refusal
 from farthing.providers.transport.wire import Answer, Headers, Lost, NotSent, Request, TimedOut
 
@@ -100,8 +99,8 @@ class Sender:
                 rewrite=ask.rewrite,
             )
             body = x.protocol.change(body, change)
-        headers = passed(x.headers)
-        if not any(name == b"content-type" for name, _ in headers):
+        headers = [x.headers[place] for place in x.names.passed]
+        if not x.names.typed:
             headers.append(_JSON)
         headers.append(_PLAIN)
         headers += target.upstream.headers()
