@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 from farthing.domain.errors import FarthingError, Unavailable
 from farthing.gateway import body, models
 from farthing.gateway.exchange import Exchange, Receive, Refusing, Send
-from farthing.gateway.headers import Lists
+from farthing.gateway.headers import Lists, Names
 from farthing.gateway.live import Live
 from farthing.gateway.pipeline import Rest
 from farthing.gateway.reply import Reply
@@ -41,7 +41,7 @@ class Gateway:
         pages: Mapping[str, Page],
     ) -> None:
         self._live, self._line, self._protocols = live, line, protocols
-        self._pages, self._lists = pages, Lists()
+        self._pages, self._lists = pages, Lists(Names)
         self._calls: set[Exchange] = set()
         self._watched: dict[Exchange, asyncio.Task[None]] = {}
         self._clock: asyncio.TimerHandle | None = None

@@ -5,12 +5,14 @@ A client sends the same names with every call, and only few of their values matt
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from operator import itemgetter
+from typing import Generic, TypeVar
 
 from farthing.policy.rules.cache import is_telling
 from farthing.providers.kinds import is_passed
-from farthing.providers.transport.wire import Headers
 
+T = TypeVar("T")
 LABEL = b"x-farthing-"
 MANY, LARGE = 1000, 4096  # lists of names that are remembered, and bytes of one: callers make them
 
@@ -32,18 +34,19 @@ class Names:
         self.size = sum(map(len, names))
 
 
-class Lists:
-    """The lists of names that came before."""
+class Lists(Generic[T]):
+    """What was made of the lists of names that came before."""
 
-    def __init__(self) -> None:
-        self._known: dict[tuple[bytes, ...], Names] = {}
+    def __init__(self, make: Callable[[tuple[bytes, ...]], T]) -> None:
+        self._make = make
+        self._known: dict[tuple[bytes, ...], T] = {}
 
-    def of(self, headers: Headers) -> Names:
+    def of(self, headers: Iterable[tuple[bytes, bytes]]) -> T:
         names = tuple(map(_name, headers))
         found = self._known.get(names)
         if found is None:
-            found = Names(names)
-            if found.size <= LARGE:
+            found = self._make(names)
+            if sum(map(len, names)) <= LARGE:
                 if len(self._known) >= MANY:
                     self._known.clear()
                 self._known[names] = found

@@ -26,13 +26,13 @@ class Reply:
         """The head of the answer; ours are added to the provider's headers."""
         x = self._x
         self.started = True
+        if x.tap is not None:
+            x.tap.start(status, headers)
         headers.append((b"x-farthing-request-id", x.id.encode()))
         headers.append((b"x-farthing-cache", x.cache_word))
         attempt = x.attempt
         if attempt is not None and attempt.cap is not None:
             headers.append((b"x-farthing-clamped", b"%d" % attempt.cap))
-        if x.tap is not None:
-            x.tap.start(status, headers)
         if not x.hung_up:
             await self._send({"type": "http.response.start", "status": status, "headers": headers})
 

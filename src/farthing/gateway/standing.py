@@ -21,7 +21,7 @@ def json_of(labels: Mapping[str, object]) -> str | None:
 class Post:
     """A standing before one provider."""
 
-    __slots__ = ("facts", "line", "upstream", "who")
+    __slots__ = ("_paths", "facts", "line", "upstream", "who")
 
     def __init__(self, facts: Mapping[str, str | None], upstream: Upstream) -> None:
         self.upstream = upstream
@@ -29,6 +29,15 @@ class Post:
         self.facts = {**facts, **of_it}  # for filters
         self.who = {name: value for name, value in self.facts.items() if value}  # for prices
         self.line = fields(of_it)  # of its rows
+        self._paths: dict[tuple[str, str, bool, bool], bytes] = {}
+
+    def path(self, protocol: str, model: str, *, stream: bool, events: bool) -> bytes:
+        """The path and query under which this provider takes the call."""
+        found = self._paths.get((protocol, model, stream, events))
+        if found is None:
+            found = self.upstream.path(protocol, model, stream=stream, events=events)
+            self._paths[protocol, model, stream, events] = found
+        return found
 
 
 class Standing:

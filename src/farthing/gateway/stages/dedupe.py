@@ -45,8 +45,10 @@ class Dedupe:
             await self._count(x, key, rest)
         elif not use.serve:
             await rest(x)
-        else:
+        elif key in self._flights:
             await self._share(x, key, rest)
+        else:
+            await self._lead(x, key, rest)
 
     async def _share(self, x: Exchange, key: bytes, rest: Rest) -> None:
         """Join who asks already. Where that fails before its first byte, ask oneself."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from farthing.gateway.exchange import Attempt, Exchange
+from farthing.gateway.headers import LABEL, Lists
 from farthing.gateway.live import Live
 from farthing.gateway.pipeline import Rest
 from farthing.gateway.stages.settle import Settle
@@ -108,7 +109,7 @@ class Sender:
             headers.append(credentials)
         if kind.name == "simulator":
             headers.append((b"x-farthing-attempt", b"%b-%d" % (x.id.encode(), attempt.number)))
-        path = target.upstream.path(ask.protocol, target.model, stream=ask.stream, events=x.events)
+        path = attempt.post.path(ask.protocol, target.model, stream=ask.stream, events=x.events)
         return Request(b"POST", path, headers, body)
 
     async def _failed(self, x: Exchange, attempt: Attempt, answer: Answer) -> None:
@@ -141,11 +142,16 @@ class Sender:
 
 def theirs(answer: Answer) -> Headers:
     """The provider's headers as its caller gets them."""
-    return [
-        (name, value)
-        for name, value in answer.headers
-        if name not in _THEIRS and not name.startswith(b"x-farthing-")
-    ]
+    headers = answer.headers
+    return [headers[place] for place in _PASSED.of(headers)]
+
+
+def _passed(names: tuple[bytes, ...]) -> tuple[int, ...]:
+    places = range(len(names))
+    return tuple([p for p in places if names[p] not in _THEIRS and not names[p].startswith(LABEL)])
+
+
+_PASSED = Lists(_passed)
 
 
 def _refusal(status: int, error: Lost | NotSent, name: str) -> Refusal:
