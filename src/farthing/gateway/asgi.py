@@ -55,12 +55,9 @@ class Gateway:
             return
         inbound = paths.find(method, path)
         x = self._arrived(scope, inbound)
-        x.receive, x.reply, x.task = (
-            receive,
-            Reply(send, x, self._live.time),
-            asyncio.current_task(),
-        )
-        counters = self._live.counters
+        live, counters = self._live, self._live.counters
+        x.receive, x.reply = receive, Reply(send, x, live.time)
+        x.task = asyncio.current_task(live.loop)
         counters.in_flight += 1
         self._calls.add(x)
         if self._clock is None:
@@ -114,7 +111,7 @@ class Gateway:
             await x.reply.refuse(refusal, error.after)
 
     def _look_later(self) -> None:
-        self._clock = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look)
+        self._clock = self._live.loop.call_later(LOOK_SECONDS, self._look)
 
     def _look(self) -> None:
         """Watch for the hang-up of callers who wait for long; a quick answer needs no watch."""

@@ -53,7 +53,8 @@ class Live:
         self.prices, self.book = prices, prices.book
         self.holds, self.ledger = holds, ledger
         self.now, self.ids = now, ids
-        self.time = asyncio.get_running_loop().time
+        self.loop = asyncio.get_running_loop()
+        self.time = self.loop.time
         self.most_body = most_body  # bytes
         self.rules: tuple[tuple[All, Rule], ...] = ()
         self.counters = Counters()
