@@ -13,6 +13,7 @@ from farthing.domain.money import Money
 _log = logging.getLogger(__name__)
 
 MOST_KEPT = 100_000  # settlements in memory; about 100 MB
+MOST_REFUSALS = 10_000  # a storm of refusals must not take the place of what was spent
 
 
 class Lines(Protocol):
@@ -51,8 +52,8 @@ class Bookkeeper:
 
     def settle(self, call: Call) -> None:
         """Never raises for the disk: what was spent is kept, and written once there is room."""
-        if self.full and call.status == "refused":
-            return  # a storm of refusals must not push out what was spent
+        if call.status == "refused" and len(self._kept) >= MOST_REFUSALS:
+            return
         if self._kept:
             self._kept.append(call)
             self._catch_up()

@@ -171,7 +171,7 @@ class Journal:
     def _rotate(self) -> None:
         carried = b"".join(self._open.values())
         fresh = self._folder / f".{self.seq + 1}"
-        file = os.open(fresh, _APPENDING, 0o666)
+        file = _opened(fresh)
         try:
             _append(file, carried, 0, self._folder)
         except BaseException:
@@ -298,6 +298,15 @@ def _from_json(kind: type, value: object) -> object:
 _ENCODER = msgspec.json.Encoder(enc_hook=_to_json)
 _HEAD = msgspec.json.Decoder(_Head, dec_hook=_from_json)
 _CALL = msgspec.json.Decoder(Call, dec_hook=_from_json)
+
+
+def _opened(path: Path) -> int:
+    try:
+        return os.open(path, _APPENDING, 0o666)
+    except OSError as error:
+        if is_disk_full(error):
+            raise DiskFull(str(path.parent)) from error
+        raise
 
 
 def _append(file: int, line: bytes, size: int, folder: Path) -> None:
