@@ -50,7 +50,6 @@ _VERSIONS = ("/v1beta", "/v1")
 _PASSED = frozenset(
     {
         b"accept",
-        b"content-type",
         b"user-agent",
         b"anthropic-version",
         b"anthropic-beta",

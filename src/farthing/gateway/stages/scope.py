@@ -31,7 +31,7 @@ class Scope:
         try:
             x.ask = x.protocol.read(x.body, x.path_model, stream=x.path_stream)
         except BadInput as error:
-            raise Refusing(400, "bad_request", str(error)) from error
+            raise _unread(x, error) from error
         x.knobs, x.asked = self._live.knobs, True
         if not key.allows(x.ask.model) or (key.models and x.ask.unbounded == FALLBACK_MODELS):
             raise Refusing(
@@ -69,11 +69,19 @@ class Scope:
             _label(x, label, value)
 
 
+def _unread(x: Exchange, error: BadInput) -> Refusing:
+    coding = x.said(b"content-encoding")
+    if coding and coding.lower() != "identity":
+        text = f"A body in content-encoding {coding[:40]!r} is not read here. Send plain JSON."
+        return Refusing(415, "unsupported_encoding", text)
+    return Refusing(400, "bad_request", str(error))
+
+
 def _label(x: Exchange, name: str, value: str) -> None:
     """What was said first stands: the key before the headers, the headers before the body."""
     if not value:
         return
-    if len(value) > _LONGEST or not value.isprintable():
+    if len(value) > _LONGEST or not value.isprintable() or "\ufffd" in value:  # no UTF-8
         raise Refusing(
             400,
             "bad_request",

@@ -13,8 +13,8 @@ from farthing.providers.transport.wire import Answer, Headers, Lost, NotSent, Re
 
 LARGEST_ERROR = 1 << 20
 _FAILED = 400
-_JSON = (b"content-type", b"application/json")
-_PLAIN = (b"accept-encoding", b"identity")  # usage has to be read as it passes
+# What was read is JSON, whatever its caller called it; usage has to be read as it passes.
+_OURS = ((b"content-type", b"application/json"), (b"accept-encoding", b"identity"))
 # Of a provider's headers, those that speak of its connection and not of the answer.
 _THEIRS = frozenset(
     {b"content-length", b"content-encoding", b"set-cookie", b"alt-svc", b"server", b"date",
@@ -101,9 +101,7 @@ class Sender:
             )
             body = x.protocol.change(body, change)
         headers = passed(x.headers)
-        if not any(name == b"content-type" for name, _ in headers):
-            headers.append(_JSON)
-        headers.append(_PLAIN)
+        headers += _OURS
         headers += target.upstream.headers()
         if credentials := kind.credentials(target.upstream.secret(), ask.protocol):
             headers.append(credentials)
