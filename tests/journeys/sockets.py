@@ -76,21 +76,20 @@ def send(gateway: Up, sent: bytes, seconds: float = 30.0, answers: int = 1) -> S
 
 
 def read(raw: socket.socket, seconds: float, answers: int = 0) -> Said:
-    got, until = b"", time.monotonic() + seconds
-    while (left := until - time.monotonic()) > 0:
+    got, until, closed = bytearray(), time.monotonic() + seconds, False
+    while not closed and (left := until - time.monotonic()) > 0:
         raw.settimeout(left)
         try:
-            part = raw.recv(65536)
+            part = raw.recv(1 << 20)
         except TimeoutError:
             break
         except OSError:
-            return Said(got, closed=True)
-        if not part:
-            return Said(got, closed=True)
+            part = b""
+        closed = not part
         got += part
-        if answers and _whole(got) >= answers:
+        if answers and _whole(bytes(got)) >= answers:
             break
-    return Said(got, closed=False)
+    return Said(bytes(got), closed)
 
 
 def _whole(got: bytes) -> int:
