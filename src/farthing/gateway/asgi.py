@@ -16,7 +16,7 @@ from farthing.gateway.pipeline import Rest
 from farthing.gateway.reply import Reply
 from farthing.gateway.rows import free_row
 from farthing.providers import paths
-from farthing.providers.protocol import Protocol, Refusal
+from farthing.providers.protocol import Protocol, Refusal, place_of
 from farthing.providers.transport.wire import Headers
 
 _log = logging.getLogger(__name__)
@@ -42,6 +42,11 @@ class Gateway:
     ) -> None:
         self._live, self._line, self._protocols = live, line, protocols
         self._pages, self._most_bytes = pages, most_bytes
+        self._places = {
+            path: paths.Inbound(name)
+            for name, protocol in protocols.items()
+            for path in place_of(protocol).at
+        }
         self._calls: dict[Exchange, Receive] = {}
         self._watched: dict[Exchange, asyncio.Task[None]] = {}
         self._clock: asyncio.TimerHandle | None = None
@@ -59,6 +64,7 @@ class Gateway:
 
     async def _call(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         inbound = paths.find(scope["method"], scope["path"])
+        inbound = inbound if inbound.refusal is None else self._elsewhere(scope, inbound)
         x = self._arrived(scope, receive, send, inbound)
         try:
             if self._live.draining:
@@ -80,6 +86,10 @@ class Gateway:
             await self._refuse(x, Refusing(500, error.code, str(error)))
         finally:
             del x.reply  # it knows the call, too: a circle that only the collector would break
+
+    def _elsewhere(self, scope: MutableMapping[str, Any], refused: paths.Inbound) -> paths.Inbound:
+        """A path of no protocol of ours may be one of another package's."""
+        return self._places.get(scope["path"] if scope["method"] == "POST" else "", refused)
 
     def _arrived(
         self,
