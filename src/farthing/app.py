@@ -6,11 +6,9 @@ import asyncio
 import os
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
 
 from farthing.access.keyring import Keyring
 from farthing.access.secret import Secrets
@@ -44,11 +42,12 @@ from farthing.ledger.state import State
 from farthing.ledger.workspace import Workspace
 from farthing.policy.policy import DEFAULT
 from farthing.prices.live import LivePrices
-from farthing.providers import protocols
-from farthing.providers.protocol import Protocol
+from farthing.providers import kinds
+from farthing.providers.protocol import Protocol, place_of
 from farthing.providers.transport.choose import Transports
 from farthing.providers.transport.http1 import PooledTransport
 from farthing.providers.transport.wire import Transport
+from farthing.registry import PROTOCOLS, plugins
 
 _SIMULATED_MODELS = ("sim-small", "sim-medium", "sim-large", "sim-embed")
 SIMULATED = {"simulator": Upstream(kind="simulator", models=_SIMULATED_MODELS)}
@@ -116,7 +115,8 @@ class GatewayApp:
         await _settle_the_dead(self._workspace, around.disk)
         self._state = state = around.state(root)
         self._prices = around.prices(root)
-        upstreams = self.upstreams()
+        protocols = spoken()
+        upstreams = self.upstreams(protocols)
         keyring = Keyring.load(state)
         holds = Holds(StoredSums(state), around.now)
         self._journal = around.journal(self._workspace, self._settings.gateway.fsync)
@@ -146,7 +146,7 @@ class GatewayApp:
             if not set("*?[") & set(model)
         ]
         await self._prices.preload(named)
-        self.asgi = Gateway(self.live, around.line(self.live), spoken(), pages(self.live))
+        self.asgi = Gateway(self.live, around.line(self.live), protocols, pages(self.live))
         self._keeper.start()
 
     async def close(self) -> None:
@@ -156,9 +156,10 @@ class GatewayApp:
         self._journal.close()
         self._state.close()
 
-    def upstreams(self) -> Upstreams:
-        settings = self._settings
-        return upstreams_of(settings, self._secrets.of, _proxy_of)
+    def upstreams(self, protocols: Mapping[str, Protocol]) -> Upstreams:
+        places = {name: place_of(protocol) for name, protocol in protocols.items()}
+        known = kinds.speaking(places)
+        return upstreams_of(self._settings, self._secrets.of, _proxy_of, known)
 
 
 async def _settle_the_dead(workspace: Workspace, disk: Disk) -> None:
@@ -183,10 +184,8 @@ def _simulated() -> Transport:
 
 
 def spoken() -> dict[str, Protocol]:
-    """Every protocol, by name: one file each in `providers/protocols/`."""
-    names = (found.name for found in iter_modules(protocols.__path__))
-    loaded = (import_module(f"{protocols.__name__}.{name}").PROTOCOL for name in names)
-    return {protocol.name: protocol for protocol in loaded}
+    """Every protocol, by name: ours, and those of other packages."""
+    return {protocol.name: protocol for protocol in plugins(PROTOCOLS)}
 
 
 def _proxy_of(scheme: str, host: str) -> str | None:

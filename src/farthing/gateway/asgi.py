@@ -18,7 +18,7 @@ from farthing.gateway.pipeline import Rest
 from farthing.gateway.reply import Reply
 from farthing.gateway.rows import free_line
 from farthing.providers import paths
-from farthing.providers.protocol import Protocol, Refusal
+from farthing.providers.protocol import Protocol, Refusal, place_of
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +42,11 @@ class Gateway:
     ) -> None:
         self._live, self._line, self._protocols = live, line, protocols
         self._pages, self._lists = pages, Lists(Names)
+        self._places = {
+            path: paths.Inbound(name)
+            for name, protocol in protocols.items()
+            for path in place_of(protocol).at
+        }
         self._calls: set[Exchange] = set()
         self._watched: dict[Exchange, asyncio.Task[None]] = {}
         self._clock: asyncio.TimerHandle | None = None
@@ -54,6 +59,8 @@ class Gateway:
             await _show(page, send)
             return
         inbound = paths.find(method, path)
+        if inbound.refusal is not None and method == "POST":
+            inbound = self._places.get(path, inbound)  # another package's protocol
         x = self._arrived(scope, inbound)
         live, counters = self._live, self._live.counters
         x.receive, x.reply = receive, Reply(send, x, live.time)

@@ -12,6 +12,7 @@ from farthing.ledger.journal import Attempt
 _log = logging.getLogger(__name__)
 
 MOST_KEPT = 100_000  # settlements in memory; about 100 MB
+MOST_REFUSALS = 10_000  # a storm of refusals must not take the place of what was spent
 
 
 class Lines(Protocol):
@@ -50,8 +51,8 @@ class Bookkeeper:
 
     def book(self, attempt: Attempt, line: bytes, *, refused: bool = False) -> None:
         """Never raises for the disk: what was spent is kept, and written once there is room."""
-        if refused and self.full:
-            return  # a storm of refusals must not push out what was spent
+        if refused and len(self._kept) >= MOST_REFUSALS:
+            return
         if self._kept:
             self._kept.append((attempt, line))
             self._catch_up()

@@ -22,7 +22,7 @@ _name = itemgetter(0)
 class Names:
     """One list of names. Everything here is a place in the list of headers."""
 
-    __slots__ = ("first", "labels", "passed", "size", "telling", "typed")
+    __slots__ = ("first", "keys", "labels", "passed", "size", "telling")
 
     def __init__(self, names: tuple[bytes, ...]) -> None:
         places = range(len(names))
@@ -30,7 +30,7 @@ class Names:
         self.labels = tuple([p for p in places if names[p].startswith(LABEL)])
         self.passed = tuple([p for p in places if is_passed(names[p])])  # on to the provider
         self.telling = tuple([p for p in places if is_telling(names[p])])  # change the answer
-        self.typed = b"content-type" in self.first
+        self.keys = names.count(b"authorization")
         self.size = sum(map(len, names))
 
 

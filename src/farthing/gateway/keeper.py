@@ -53,6 +53,8 @@ class Keeper:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._note_rates()
         await self.checkpoint()
+        if left := self._live.ledger.waiting:
+            _log.error("the journal takes nothing: %d settled rows are lost", left)
         self._writer.shutdown()
 
     def load(self) -> None:
@@ -81,12 +83,16 @@ class Keeper:
             return
         try:
             await asyncio.get_running_loop().run_in_executor(self._writer, self._write, *taken)
-        except FarthingError:
+        except FarthingError as error:
             self._checkpoints.failed(taken[0])
+            if self._live.state_behind is None:
+                _log.error("budget sums cannot be stored; a start counts them anew: %s", error)
+            self._live.state_behind = "budget sums cannot be stored"
         except asyncio.CancelledError:  # written or not: the last checkpoint writes them again
             self._checkpoints.failed(taken[0])
             raise
         else:
+            self._live.state_behind = None
             self._live.holds.forget_idle()
 
     async def _note_rates(self) -> None:

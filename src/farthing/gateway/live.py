@@ -59,4 +59,5 @@ class Live:
         self.rules: tuple[tuple[All, Rule], ...] = ()
         self.counters = Counters()
         self.state_lost: str | None = None  # why hard budgets cannot be vouched for
+        self.state_behind: str | None = None  # why the sums in state.db lag, while they do
         self.draining = False

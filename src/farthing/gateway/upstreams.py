@@ -113,11 +113,12 @@ def upstreams_of(
     settings: Settings,
     secret: Callable[[str | None], Callable[[], str]],
     proxy: Callable[[str, str], str | None],
+    kinds: Mapping[str, Kind] = KINDS,
 ) -> Upstreams:
     """From the configuration. `secret` reads a reference; `proxy` is the environment's choice."""
     return Upstreams(
         tuple(
-            _upstream(name, told, secret, proxy, settings)
+            _upstream(name, told, secret, proxy, settings, kinds)
             for name, told in settings.providers.items()
             if told.kind is not None
         )
@@ -130,8 +131,9 @@ def _upstream(
     secret: Callable[[str | None], Callable[[], str]],
     proxy: Callable[[str, str], str | None],
     settings: Settings,
+    kinds: Mapping[str, Kind],
 ) -> Upstream:
-    kind = KINDS.get(told.kind or "")
+    kind = kinds.get(told.kind or "")
     if kind is None:
         raise Refused(
             f"[providers.{name}]: no kind is called {told.kind!r}. Use {', '.join(sorted(KINDS))}."

@@ -11,6 +11,7 @@ from urllib.parse import quote
 import msgspec
 
 from farthing.domain.errors import Refused
+from farthing.providers.protocol import Place
 
 Auth = Literal["bearer", "api-key", "x-api-key", "x-goog-api-key"]
 
@@ -50,7 +51,6 @@ _VERSIONS = ("/v1beta", "/v1")
 _PASSED = frozenset(
     {
         b"accept",
-        b"content-type",
         b"user-agent",
         b"anthropic-version",
         b"anthropic-beta",
@@ -102,6 +102,16 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
         if self.auth == "bearer" or (protocol.startswith("openai_") and self.auth != "api-key"):
             return b"authorization", b"Bearer " + key.encode()
         return self.auth.encode(), key.encode()
+
+
+def speaking(places: Mapping[str, Place]) -> Mapping[str, Kind]:
+    """The kinds that there are, with the protocols of other packages that they say they speak."""
+    found = dict(KINDS)
+    for protocol, place in places.items():
+        for name in place.speaks.keys() & found.keys():
+            speaks = {protocol: place.speaks[name], **found[name].speaks}
+            found[name] = msgspec.structs.replace(found[name], speaks=MappingProxyType(speaks))
+    return found
 
 
 def joined(base_path: bytes, target: bytes) -> bytes:

@@ -37,7 +37,7 @@ class Scope:
         try:
             ask = x.ask = x.protocol.read(body, x.path_model, stream=x.path_stream)
         except BadInput as error:
-            raise Refusing(400, "bad_request", str(error)) from error
+            raise _unread(x, error) from error
         x.knobs = live.knobs
         standing = x.standing = self._standing(x, key)
         x.asked = True
@@ -109,7 +109,7 @@ class _Said:
     def label(self, name: str, value: str) -> None:
         if not value:
             return
-        if len(value) > _LONGEST or not value.isprintable():
+        if len(value) > _LONGEST or not value.isprintable() or "\ufffd" in value:  # no UTF-8
             raise Refusing(
                 400,
                 "bad_request",
@@ -121,6 +121,14 @@ class _Said:
             self.owners.setdefault(name, value)
         elif name not in _TAKEN:
             self.tags.setdefault(name, value)
+
+
+def _unread(x: Exchange, error: BadInput) -> Refusing:
+    coding = x.said(b"content-encoding")
+    if coding and coding.lower() != "identity":
+        text = f"A body in content-encoding {coding[:40]!r} is not read here. Send plain JSON."
+        return Refusing(415, "unsupported_encoding", text)
+    return Refusing(400, "bad_request", str(error))
 
 
 def _allowed(key: Key, x: Exchange) -> bool:

@@ -12,12 +12,13 @@ from farthing.providers.protocol import Change, Refusal
 from farthing.providers.transport.wire import Answer, Headers, Lost, NotSent, Request, TimedOut
 
 LARGEST_ERROR = 1 << 20
-_FAILED = 400
-_JSON = (b"content-type", b"application/json")
-_PLAIN = (b"accept-encoding", b"identity")  # usage has to be read as it passes
+_FAILED = 300  # a redirect, too: calls go to configured addresses alone
+_ERROR = 400
+# What was read is JSON, whatever its caller called it; usage has to be read as it passes.
+_OURS = ((b"content-type", b"application/json"), (b"accept-encoding", b"identity"))
 # Of a provider's headers, those that speak of its connection and not of the answer.
 _THEIRS = frozenset(
-    {b"content-length", b"content-encoding", b"set-cookie", b"alt-svc", b"server", b"date",
+    {b"content-length", b"set-cookie", b"alt-svc", b"server", b"date",
      b"strict-transport-security"}
 )  # fmt: skip
 
@@ -101,9 +102,7 @@ class Sender:
             )
             body = x.protocol.change(body, change)
         headers = [x.headers[place] for place in x.names.passed]
-        if not x.names.typed:
-            headers.append(_JSON)
-        headers.append(_PLAIN)
+        headers += _OURS
         headers += target.upstream.headers()
         if credentials := kind.credentials(target.upstream.secret(), ask.protocol):
             headers.append(credentials)
@@ -129,6 +128,8 @@ class Sender:
             self._settle.gave_up(x, attempt, "error")
         body = b"".join(parts)
         name = attempt.target.upstream.name
+        if answer.status < _ERROR:
+            raise Failed(_redirect(name, answer.status))
         failure = Failed(
             Refusal(
                 status=answer.status,
@@ -138,6 +139,13 @@ class Sender:
         )
         failure.native = (answer.status, theirs(answer), body)
         raise failure
+
+
+def _redirect(name: str, status: int) -> Refusal:
+    text = (
+        f"Provider {name!r} sends calls elsewhere ({status}); none follows. Correct its base_url."
+    )
+    return Refusal(status=502, code="upstream_redirect", message=text)
 
 
 def theirs(answer: Answer) -> Headers:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from farthing.budgets.holds import OVER_BOUND
 from farthing.domain.call import Status
 from farthing.domain.money import Money
@@ -11,6 +13,7 @@ from farthing.gateway.live import Live
 from farthing.gateway.pipeline import Rest
 from farthing.gateway.rows import NO_USAGE, Outcome, settled_line
 from farthing.prices.book import Priced
+from farthing.prices.bound import Bound
 from farthing.providers.protocol import NO_LABELS
 from farthing.providers.reading import Reading
 
@@ -67,19 +70,40 @@ class Settle:
             done = Outcome(status, meter.seen() if meter else Usage())
             done.flags.add("booked_at_hold")
             done.reading = meter.reading() if meter else None
+            done.flags.update(meter.flags if meter else ())
             self._book(x, attempt, done.costs(attempt.hold_amount))
             return
-        seen = meter.seen() if meter else Usage()
-        if meter is None or meter.reading() is None:
-            guess = -(-len(x.body) // _BYTES_PER_TOKEN)
-            seen = Usage(input_fresh=guess, output_visible=seen.output_visible)
-        done = Outcome(status, seen)
-        done.reading = meter.reading() if meter else None
+        reading = meter.reading() if meter else None
+        done = Outcome(status, self._estimate(x, attempt, reading))
+        done.reading = reading
         done.flags.add("estimated")
         if meter is not None:
             done.flags.update(meter.flags)
         self._price(x, attempt, done)
         self._book(x, attempt, done)
+
+    def _estimate(self, x: Exchange, attempt: Attempt, reading: Reading | None) -> Usage:
+        """What the answer said, else by its bytes; never more output than could be asked for."""
+        seen = attempt.meter.seen() if attempt.meter else Usage()
+        told = reading.usage.output_visible if reading else 0
+        if reading is None:
+            guess = -(-len(x.body) // _BYTES_PER_TOKEN)
+            seen = Usage(input_fresh=guess, output_visible=seen.output_visible)
+        most = self._most_output(x, attempt)
+        if most is None or seen.output_visible <= max(most, told):
+            return seen
+        return msgspec.structs.replace(seen, output_visible=max(most, told))
+
+    def _most_output(self, x: Exchange, attempt: Attempt) -> int | None:
+        ask, target = x.ask, attempt.target
+        cap = attempt.cap if attempt.cap is not None else ask.output_cap
+        if cap is None:
+            bound = self._live.book.bound(
+                target.upstream.provider, target.model, x.when, attempt.post.who,
+                ask.service_tier, ask.context,
+            )  # fmt: skip
+            cap = bound.max_output if isinstance(bound, Bound) else None
+        return None if cap is None else cap * ask.choices + ask.extra_output
 
     def _price(self, x: Exchange, attempt: Attempt, done: Outcome) -> None:
         upstream, reading = attempt.target.upstream, done.reading
