@@ -19,7 +19,6 @@ from farthing.gateway.ids import Ids
 from farthing.gateway.keeper import Keeper
 from farthing.gateway.knobs import Knobs
 from farthing.gateway.live import Live
-from farthing.gateway.memory import Memory
 from farthing.gateway.pages import pages
 from farthing.gateway.pipeline import Rest, join
 from farthing.gateway.restore import Checkpoints, StoredSums, restore
@@ -58,7 +57,7 @@ def line(live: Live) -> Rest:
             Identify(live),
             Scope(live),
             Guard(live),
-            Cache(live, Memory(live.knobs.policy.cache.max_mb << 20)),
+            Cache(live),
             Dedupe(live),
             Route(live),
             Hold(live, settle),
@@ -100,12 +99,14 @@ class GatewayApp:
             now=time.time,
             ids=Ids(),
         )
+        self.live.answers.open(root, state)
         checkpoints = Checkpoints(root, holds, self._journal, {})
         self._keeper = Keeper(root, state, self.live, checkpoints, self._secrets)
         self._keeper.load()
         tenants = {key.id: key.tenant for key in keyring.all()}
         checkpoints.marks = restore(self._workspace, state, holds, tenants)
         await self._keeper.checkpoint()
+        await self.live.answers.ready()
         named = [
             (each.provider, model)
             for each in upstreams.all.values()
@@ -121,6 +122,7 @@ class GatewayApp:
         await self._transport.close()
         await self._prices.close()
         await self._keeper.close()
+        await self.live.answers.close()
         self._journal.close()
         self._state.close()
 

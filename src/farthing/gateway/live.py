@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from farthing.config import Rule
 from farthing.domain.where import All
+from farthing.gateway.answers import Answers
 from farthing.gateway.counters import Counters
 from farthing.gateway.ids import Ids
 
@@ -53,5 +54,6 @@ class Live:
         self.now, self.ids = now, ids
         self.rules: tuple[tuple[All, Rule], ...] = ()
         self.counters = Counters()
+        self.answers = Answers(knobs.policy.cache)
         self.state_lost: str | None = None  # why hard budgets cannot be vouched for
         self.draining = False
