@@ -222,8 +222,10 @@ class CacheFile:
     def _shrink(self) -> None:
         """Give free pages back, and leave nothing in the log of what was deleted."""
         with suppress(sqlite3.OperationalError):  # a reader is at work: the next purge does it
-            self._connection.execute("PRAGMA incremental_vacuum").fetchall()
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            # As a script: `execute` would stop after the first page that it gives back.
+            self._connection.executescript(
+                "PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE)"
+            )
 
     def _value_of(self, name: str) -> int:
         found = self._rows("SELECT value FROM told WHERE name = ?", name)

@@ -1,6 +1,5 @@
 """cache.db stays within its bound, gives up what saves least, and forgets for good."""
 
-import os
 import random
 import sqlite3
 import stat
@@ -158,4 +157,4 @@ def test_a_lock_passes(tmp_path, file, monkeypatch):
 
 def _bytes_of(folder, file):
     file._shrink()
-    return b"".join((folder / name).read_bytes() for name in os.listdir(folder))
+    return b"".join(path.read_bytes() for path in folder.iterdir())

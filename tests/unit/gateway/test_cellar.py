@@ -148,9 +148,7 @@ def test_a_purge_that_was_ordered_while_nobody_ran_is_carried_out_first(opened, 
     assert has(opened(purges=[(5, Purge(tenant="search"))]), 3)
 
 
-def test_a_purge_that_a_lock_held_up_comes_before_anything_is_read(
-    opened, tmp_path, monkeypatch
-):
+def test_a_purge_that_a_lock_held_up_comes_before_anything_is_read(opened, tmp_path, monkeypatch):
     monkeypatch.setattr(cachefile, "PATIENCE_SECONDS", 0.02)
     monkeypatch.setattr(cellar, "AGAIN_SECONDS", 0.0)
     one = opened()
