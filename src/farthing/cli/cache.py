@@ -26,7 +26,7 @@ def show(ctx: typer.Context, *, as_json: Json = False) -> None:
     """What is kept in memory and on disk for each tenant, and what that saved.
 
     Hits and dollars are counted since the workspace began. What a running gateway has in memory
-    is as it was at most five seconds ago; with none running there is nothing in memory.
+    is as it was some seconds ago; with none running there is nothing in memory.
     """
     from farthing.views.answers import by_tenant, kept
 

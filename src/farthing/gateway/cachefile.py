@@ -167,10 +167,18 @@ class CacheFile:
             for owner, *fields in self._rows("SELECT * FROM whose"):
                 if purge.covers(_whose(*fields)):
                     self._forget_all_of(owner)
-        self._shrink()
+        self.shrink()
 
     def carried_out(self, number: int) -> None:
         self._tell("purged", number)
+
+    def shrink(self) -> None:
+        """Give free pages back, and leave nothing in the log of what was deleted."""
+        with suppress(sqlite3.OperationalError):  # somebody reads just now: the next one does it
+            # As a script: `execute` would stop after the first page that it gives back.
+            self._connection.executescript(
+                "PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE)"
+            )
 
     @property
     def used_bytes(self) -> int:
@@ -218,14 +226,6 @@ class CacheFile:
         rows = [(number,) for number in numbers]
         self._connection.executemany("DELETE FROM answers WHERE number = ?", rows)
         self._connection.executemany("DELETE FROM entries WHERE number = ?", rows)
-
-    def _shrink(self) -> None:
-        """Give free pages back, and leave nothing in the log of what was deleted."""
-        with suppress(sqlite3.OperationalError):  # a reader is at work: the next purge does it
-            # As a script: `execute` would stop after the first page that it gives back.
-            self._connection.executescript(
-                "PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE)"
-            )
 
     def _value_of(self, name: str) -> int:
         found = self._rows("SELECT value FROM told WHERE name = ?", name)

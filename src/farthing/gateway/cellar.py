@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
+from importlib import import_module
 from pathlib import Path
 from typing import TypeVar
 
@@ -63,6 +64,7 @@ class Cellar:
         self._max_bytes = max_bytes
         if max_bytes:
             self._at(self._fit)
+            self._at(CacheFile.shrink)
             return
         self._close()
         with suppress(OSError):
@@ -89,7 +91,7 @@ class Cellar:
             return None
         try:
             done = job(self._ready())
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, ImportError) as error:
             self._in_trouble(error)
             return None
         self._told = None
@@ -98,6 +100,7 @@ class Cellar:
     def _ready(self) -> CacheFile:
         file = self._file
         if file is None:
+            import_module("farthing.gateway.sealing")  # rather now than in the midst of calls
             file = self._file = CacheFile.open(self._root)
             if file.purged > self._newest:  # it followed another state.db, whose purges we lack
                 file.purge(Purge())
@@ -162,7 +165,7 @@ class Cellar:
             if self.present is not None:
                 self.present.drop(place)
 
-    def _in_trouble(self, error: sqlite3.Error | OSError) -> None:
+    def _in_trouble(self, error: Exception) -> None:
         self._close()
         if isinstance(error, sqlite3.Error) and cachefile.is_useless(error):
             with suppress(OSError):

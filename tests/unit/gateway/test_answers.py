@@ -25,7 +25,7 @@ from tests.unit.gateway.kept import kept, whose
 KNOBS = Cache(mode="on", max_disk_mb=1)
 NOW = 2e9  # beyond every clock that this will run on: what expires does so by the model's
 tenants = st.sampled_from(["a", "a/north", "b"])
-prompts = st.integers(0, 5)
+prompts = st.integers(0, 1)
 scopes = st.builds(
     Purge,
     tenant=st.sampled_from([None, "a", "a/north", "b"]),
@@ -62,7 +62,7 @@ class AnswersAgainstAModel(RuleBasedStateMachine):
         self.answers.open(self.folder, self.state)
         self.answers.follow(self.state)
         self.answers.limit(KNOBS)
-        self.answers.memory.resize(12_000)
+        self.answers.memory.resize(9_000)
         await self.answers.ready()
 
     def key(self, tenant, prompt, *purpose):
@@ -93,7 +93,16 @@ class AnswersAgainstAModel(RuleBasedStateMachine):
     async def _put(self, key, answer, secret):
         self.answers.put(key, answer, lambda: secret)
 
-    @rule(tenant=tenants, prompt=prompts)
+    @rule(tenant=tenants, prompt=prompts, seconds=st.integers(1, 500))
+    def buy(self, tenant, prompt, seconds):
+        self.answer(self.ask(tenant, prompt), seconds, 4000)
+
+    @rule()
+    def look_at_all(self):
+        for tenant in ("a", "a/north", "b"):
+            for prompt in range(2):
+                self.look(tenant, prompt)
+
     def look(self, tenant, prompt):
         found = self.runner.run(self._look(tenant, prompt))
         if found is None:
@@ -129,7 +138,7 @@ class AnswersAgainstAModel(RuleBasedStateMachine):
         self.answers.disk._write()
         await self.answers.ready()
 
-    @rule(seconds=st.integers(1, 300))
+    @rule(seconds=st.sampled_from([1, 100, 500]))
     def wait(self, seconds):
         self.now += seconds
 
@@ -172,4 +181,16 @@ def test_more_purges_than_are_remembered_still_hold_back_what_was_asked_before(m
     _, _, _, generation = machine.ask("a", 1)
     machine.purge(Purge(team="nobody"))
     assert not machine.answers.purged_since(generation, whose("a"))
+    machine.teardown()
+
+
+def test_an_answer_on_disk_ends_with_its_time():
+    machine = AnswersAgainstAModel()
+    machine.buy("a", 1, seconds=100)
+    machine.restart()
+    machine.wait(99)
+    assert machine.runner.run(machine._look("a", 1)) is not None
+    machine.restart()
+    machine.wait(1)
+    assert machine.runner.run(machine._look("a", 1)) is None
     machine.teardown()

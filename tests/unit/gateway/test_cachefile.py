@@ -61,7 +61,7 @@ def test_the_file_stays_within_its_bound(tmp_path, file):
         file.write([sealed(n, draw.choice([20, 300, 5000, 90_000])) for n in numbers])
         file.fit(bound)
         assert file.used_bytes <= bound
-    file._shrink()
+    file.shrink()
     assert (tmp_path / FILE).stat().st_size <= bound
     assert len(list(file.places())) > 10
 
@@ -156,5 +156,5 @@ def test_a_lock_passes(tmp_path, file, monkeypatch):
 
 
 def _bytes_of(folder, file):
-    file._shrink()
+    file.shrink()
     return b"".join(path.read_bytes() for path in folder.iterdir())

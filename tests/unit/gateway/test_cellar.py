@@ -130,12 +130,13 @@ def test_no_room_means_no_file(opened, tmp_path):
     assert not has(one, 1)
 
 
-def test_less_room_takes_effect_at_once(opened):
+def test_less_room_takes_effect_at_once(opened, tmp_path):
     one = opened(4 * MB)
     write(one, *range(300), body=os.urandom(9000))
     one.limit(MB)
     there = [number for number in range(300) if has(one, number)]
     assert 20 < len(there) < 120
+    assert (tmp_path / FILE).stat().st_size <= MB
 
 
 def test_a_purge_that_was_ordered_while_nobody_ran_is_carried_out_first(opened, tmp_path):
