@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -106,11 +106,12 @@ class CacheFile:
         for (place,) in self._connection.execute("SELECT place FROM entries"):
             yield place
 
-    def write(self, answers: Iterable[Sealed]) -> list[bytes]:
+    def write(self, answers: Collection[Sealed]) -> list[bytes]:
         """Keep them, in place of older ones; those that had none."""
         with self._changing():
             age = self._value_of("age")
-            return [each.place for each in answers if self._put(each, age)]
+            owners = {whose: self._owner(whose) for whose in {each.whose for each in answers}}
+            return [each.place for each in answers if self._put(each, owners[each.whose], age)]
 
     def hit(self, counts: Mapping[bytes, int]) -> None:
         """They were served so many times more."""
@@ -189,16 +190,20 @@ class CacheFile:
         )
         return int((pages - free) * size)
 
-    def _put(self, one: Sealed, age: int) -> bool:
+    def _owner(self, whose: Whose) -> int:
+        """The number of the row that says whose answers they are."""
+        fields = tuple(each or "" for each in msgspec.structs.astuple(whose))
+        self._connection.execute("INSERT OR IGNORE INTO whose VALUES (NULL, ?, ?, ?, ?, ?)", fields)
+        query = "SELECT number FROM whose WHERE (tenant, team, customer, model, served) = "
+        return int(self._rows(f"{query} (?, ?, ?, ?, ?)", *fields)[0][0])
+
+    def _put(self, one: Sealed, owner: int, age: int) -> bool:
         run = self._connection.execute
         old = self._rows("SELECT number FROM entries WHERE place = ?", one.place)
-        self._delete([number for (number,) in old])
-        owner = _fields(one.whose)
-        run("INSERT OR IGNORE INTO whose VALUES (NULL, ?, ?, ?, ?, ?)", owner)
-        query = "SELECT number FROM whose WHERE (tenant, team, customer, model, served) = "
-        ((whose,),) = self._rows(f"{query} (?, ?, ?, ?, ?)", *owner)
+        if old:
+            self._delete([number for (number,) in old])
         size = len(one.sealed) + OVERHEAD
-        row = (one.place, whose, one.until, size, one.pico, worth(age, 1, one.pico, size))
+        row = (one.place, owner, one.until, size, one.pico, worth(age, 1, one.pico, size))
         added = run("INSERT INTO entries VALUES (NULL, ?, ?, ?, ?, ?, 1, ?)", row)
         run("INSERT INTO answers VALUES (?, ?)", (added.lastrowid, one.sealed))
         return not old
@@ -307,10 +312,6 @@ def _known(connection: sqlite3.Connection) -> None:
     names = ("application_id", "user_version")
     if [connection.execute(f"PRAGMA {n}").fetchone()[0] for n in names] != [_OURS, _VERSION]:
         raise Foreign("it is of another version")
-
-
-def _fields(whose: Whose) -> tuple[str, ...]:
-    return tuple(each or "" for each in msgspec.structs.astuple(whose))
 
 
 def _whose(tenant: str, team: str, customer: str, model: str, served: str) -> Whose:
