@@ -41,6 +41,11 @@ class Up:
         """The process behind the gateway's socket."""
         return _child(self.process.pid, "gateway_process")
 
+    def pids(self) -> list[int]:
+        """The processes behind its sockets, as far as they run."""
+        parent = self.process.pid
+        return [int(pid) for pid in _children(parent)]
+
 
 @dataclass
 class Provider:
@@ -136,8 +141,11 @@ def until_ready(url: str, seconds: float = 30) -> None:
 
 
 def _child(parent: int, name: str) -> int:
-    listed = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-    for pid in listed:
+    for pid in _children(parent):
         if name.encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
             return int(pid)
     raise AssertionError(f"no child of {parent} runs {name}")
+
+
+def _children(parent: int) -> list[str]:
+    return Path(f"/proc/{parent}/task/{parent}/children").read_text().split()

@@ -6,8 +6,9 @@ import asyncio
 import os
 import time
 import urllib.request
-from importlib import import_module
-from pkgutil import iter_modules
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
 from farthing.access.keyring import Keyring
 from farthing.access.secret import Secrets
@@ -34,16 +35,18 @@ from farthing.gateway.stages.send import Sender
 from farthing.gateway.stages.settle import Settle
 from farthing.gateway.upstreams import Upstreams, upstreams_of
 from farthing.ledger import journal
-from farthing.ledger.journal import Journal
+from farthing.ledger.disk import SYSTEM, Disk
+from farthing.ledger.journal import Fsync, Journal
 from farthing.ledger.state import State
 from farthing.ledger.workspace import Workspace
 from farthing.policy.policy import DEFAULT
 from farthing.prices.live import LivePrices
-from farthing.providers import protocols
-from farthing.providers.protocol import Protocol
+from farthing.providers import kinds
+from farthing.providers.protocol import Protocol, place_of
 from farthing.providers.transport.choose import Transports
 from farthing.providers.transport.http1 import PooledTransport
 from farthing.providers.transport.wire import Transport
+from farthing.registry import PROTOCOLS, plugins
 
 _SIMULATED_MODELS = ("sim-small", "sim-medium", "sim-large", "sim-embed")
 SIMULATED = {"simulator": Upstream(kind="simulator", models=_SIMULATED_MODELS)}
@@ -68,26 +71,55 @@ def line(live: Live) -> Rest:
     )
 
 
+def _journal(workspace: Workspace, fsync: Fsync) -> Journal:
+    return Journal(workspace, fsync=fsync)
+
+
+def _transports() -> Transport:
+    return Transports(PooledTransport(), _through_aiohttp, _simulated)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """What a gateway meets outside itself. A simulation puts another world in its place."""
+
+    now: Callable[[], float] = time.time  # epoch seconds
+    entropy: Callable[[int], bytes] = os.urandom
+    disk: Disk = SYSTEM
+    journal: Callable[[Workspace, Fsync], Journal] = _journal
+    state: Callable[[Path], State] = State.open
+    prices: Callable[[Path], LivePrices] = LivePrices.open
+    transport: Callable[[], Transport] = _transports
+    bookkeeper: Callable[[Journal], Bookkeeper] = Bookkeeper
+    line: Callable[[Live], Rest] = line
+
+
+THE_WORLD = Around()
+
+
 class GatewayApp:
     """A gateway over one workspace: open it, serve `asgi`, close it."""
 
-    def __init__(self, workspace: Workspace, settings: Settings) -> None:
-        self._workspace, self._settings = workspace, settings
+    def __init__(
+        self, workspace: Workspace, settings: Settings, around: Around = THE_WORLD
+    ) -> None:
+        self._workspace, self._settings, self._around = workspace, settings, around
         folder = settings.path.parent if settings.path else workspace.root
         self._secrets = Secrets(folder, os.environ)
         self.asgi: Gateway
 
     async def open(self) -> None:
         """Everything that must be so before the first call: books in order, sums right."""
-        root = self._workspace.root
-        await _settle_the_dead(self._workspace)
-        self._state = state = State.open(root)
-        self._prices = LivePrices.open(root)
-        upstreams = self.upstreams()
+        root, around = self._workspace.root, self._around
+        await _settle_the_dead(self._workspace, around.disk)
+        self._state = state = around.state(root)
+        self._prices = around.prices(root)
+        protocols = spoken()
+        upstreams = self.upstreams(protocols)
         keyring = Keyring.load(state)
-        holds = Holds(StoredSums(state), time.time)
-        self._journal = Journal(self._workspace, fsync=self._settings.gateway.fsync)
-        self._transport = Transports(PooledTransport(), _through_aiohttp, _simulated)
+        holds = Holds(StoredSums(state), around.now)
+        self._journal = around.journal(self._workspace, self._settings.gateway.fsync)
+        self._transport = around.transport()
         self.live = Live(
             keyring=keyring,
             knobs=Knobs(DEFAULT, "", upstreams, keyring),
@@ -95,13 +127,14 @@ class GatewayApp:
             transport=self._transport,
             prices=self._prices,
             holds=holds,
-            ledger=Bookkeeper(self._journal),
-            now=time.time,
-            ids=Ids(),
+            ledger=around.bookkeeper(self._journal),
+            now=around.now,
+            ids=Ids(around.entropy),
+            most_body=self._settings.gateway.max_body_mb << 20,
         )
-        self.live.answers.open(root, state)
+        self.live.answers.open(root, state, around.now)
         checkpoints = Checkpoints(root, holds, self._journal, {})
-        self._keeper = Keeper(root, state, self.live, checkpoints, self._secrets)
+        self._keeper = Keeper(state, self.live, checkpoints, self._secrets)
         self._keeper.load()
         tenants = {key.id: key.tenant for key in keyring.all()}
         checkpoints.marks = restore(self._workspace, state, holds, tenants)
@@ -114,8 +147,7 @@ class GatewayApp:
             if not set("*?[") & set(model)
         ]
         await self._prices.preload(named)
-        most = self._settings.gateway.max_body_mb << 20
-        self.asgi = Gateway(self.live, line(self.live), spoken(), pages(self.live), most)
+        self.asgi = Gateway(self.live, around.line(self.live), protocols, pages(self.live))
         self._keeper.start()
 
     async def close(self) -> None:
@@ -126,17 +158,18 @@ class GatewayApp:
         self._journal.close()
         self._state.close()
 
-    def upstreams(self) -> Upstreams:
-        settings = self._settings
-        return upstreams_of(settings, self._secrets.of, _proxy_of)
+    def upstreams(self, protocols: Mapping[str, Protocol]) -> Upstreams:
+        places = {name: place_of(protocol) for name, protocol in protocols.items()}
+        known = kinds.speaking(places)
+        return upstreams_of(self._settings, self._secrets.of, _proxy_of, known)
 
 
-async def _settle_the_dead(workspace: Workspace) -> None:
+async def _settle_the_dead(workspace: Workspace, disk: Disk) -> None:
     """Book what other processes left open, or wait for the compactor that does it just now."""
-    journal.adopt(workspace)
+    journal.adopt(workspace, disk)
     while journal.unclosed(workspace):
         await asyncio.sleep(0.05)
-        journal.adopt(workspace)
+        journal.adopt(workspace, disk)
 
 
 def _through_aiohttp() -> Transport:
@@ -153,10 +186,8 @@ def _simulated() -> Transport:
 
 
 def spoken() -> dict[str, Protocol]:
-    """Every protocol, by name: one file each in `providers/protocols/`."""
-    names = (found.name for found in iter_modules(protocols.__path__))
-    loaded = (import_module(f"{protocols.__name__}.{name}").PROTOCOL for name in names)
-    return {protocol.name: protocol for protocol in loaded}
+    """Every protocol, by name: ours, and those of other packages."""
+    return {protocol.name: protocol for protocol in plugins(PROTOCOLS)}
 
 
 def _proxy_of(scheme: str, host: str) -> str | None:

@@ -23,6 +23,7 @@ from farthing.api.metrics import Metrics
 from farthing.api.traces import Traces
 from farthing.config import Settings
 from farthing.domain.errors import FarthingError
+from farthing.ledger import durable
 from farthing.ledger.inbox import Inbox
 from farthing.ledger.state import State
 from farthing.ledger.workspace import Workspace
@@ -79,12 +80,13 @@ async def _alive(_: Request) -> Response:
 
 
 async def _ready(request: Request) -> Response:
-    """Whether the workspace can be read and state.db answers; how the chores went last."""
+    """Whether the workspace can be read and written, and state.db answers; how the chores went."""
     office: Office = request.app.state.office
     error = None
     try:
         office.state.version()
         await asyncio.to_thread(Workspace.open, office.workspace.root, create=False)
+        await asyncio.to_thread(durable.try_room, office.workspace.root)
     except FarthingError as failure:
         error = str(failure)
     runs = {name: _told(run) for name, run in office.chores.runs.items()}

@@ -15,12 +15,15 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import cast
 
 import uvicorn
 
 from farthing.app import SIMULATED, GatewayApp
 from farthing.config import Settings
 from farthing.domain.errors import FarthingError, Unavailable
+from farthing.gateway.connection import Connection, most_connections
+from farthing.gateway.patience import Patience
 from farthing.ledger.workspace import GATEWAY_LOCK, Workspace, try_flock
 
 TAKEOVER_SECONDS = 40.0  # a gateway that drains may take so long to end
@@ -62,13 +65,20 @@ async def serve(asked: argparse.Namespace) -> None:
         # uvicorn hands a signal on once it has shut down; it must not end us before the books do.
         signal.signal(number, _nothing)
     told = asyncio.create_task(_tell(server, asked.ready_fd))
+    patience = Patience(_open_to(server), most_connections() * 3 // 4)
+    patience.start()
     asyncio.get_running_loop().add_reader(asked.alive_fd, _orphaned, server, asked.alive_fd)
     try:
         await server.serve([socket.socket(fileno=asked.fd)])
     finally:
         told.cancel()
+        patience.stop()
         await app.close()
         os.close(lock)
+
+
+def _open_to(server: uvicorn.Server) -> set[Connection]:
+    return cast("set[Connection]", server.server_state.connections)
 
 
 class _Server(uvicorn.Server):
@@ -95,7 +105,7 @@ def _configured(app: GatewayApp, settings: Settings) -> uvicorn.Config:
     told = settings.gateway
     return uvicorn.Config(
         app.asgi,
-        http="httptools",
+        http=Connection,
         ws="none",
         lifespan="off",
         interface="asgi3",

@@ -29,9 +29,9 @@ class Answers:
         self._told = 0
         self._before = 0  # the last purge that is not remembered any more
 
-    def open(self, root: Path, state: State) -> None:
+    def open(self, root: Path, state: State, now: Callable[[], float]) -> None:
         """From now on the disk is used, too, as far as the policy lets it."""
-        self.disk = Behind(root)
+        self.disk = Behind(root, now)
         tallies.restore(state, self.memory)
 
     def news(self) -> list[tallies.Row] | None:

@@ -8,6 +8,7 @@ one reading is late, no other call waits at all.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -27,8 +28,8 @@ _PLACE = 16
 class Behind:
     """Belongs to the loop; what is done to the file is done in the thread, in order."""
 
-    def __init__(self, root: Path) -> None:
-        self._cellar = Cellar(root)
+    def __init__(self, root: Path, now: Callable[[], float] = time.time) -> None:
+        self._cellar = Cellar(root, now)
         self._thread = ThreadPoolExecutor(1, "farthing-cache")
         self._max_bytes: int | None = None
         self._waiting: dict[bytes, tuple[bytes, Kept]] = {}

@@ -48,8 +48,8 @@ class Cellar:
     All methods belong to one thread; `present` may be read by any.
     """
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    def __init__(self, root: Path, now: Callable[[], float] = time.time) -> None:
+        self._root, self._now = root, now
         self._file: CacheFile | None = None
         self._max_bytes = 0
         self.present: Presence | None = None  # None: there is nothing to be found
@@ -110,7 +110,7 @@ class Cellar:
         if self._owed:
             self._purge(file)
         if self.present is None:
-            file.sweep(time.time())
+            file.sweep(self._now())
             self.present = Presence(file.places())
         return file
 
@@ -154,7 +154,7 @@ class Cellar:
         self._fit(file)
 
     def _fit(self, file: CacheFile) -> None:
-        now = time.time()
+        now = self._now()
         if now > self._swept + SWEEP_SECONDS:
             self._gone(file.sweep(now))
             self._swept = now

@@ -6,7 +6,6 @@ import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from pathlib import Path
 
 from farthing.access import rules
 from farthing.access.keyring import Keyring
@@ -34,14 +33,9 @@ PATIENCE_SECONDS = 5.0  # how long state.db may be out of reach before hard budg
 
 class Keeper:
     def __init__(
-        self,
-        root: Path,
-        state: State,
-        live: Live,
-        checkpoints: Checkpoints,
-        secrets: Secrets,
+        self, state: State, live: Live, checkpoints: Checkpoints, secrets: Secrets
     ) -> None:
-        self._root, self._state, self._live = root, state, live
+        self._state, self._live = state, live
         self._checkpoints, self._secrets = checkpoints, secrets
         self._seen: object = None
         self._lifts: dict[str, int] = {}
@@ -62,6 +56,8 @@ class Keeper:
         await self._note_rates()
         await self.checkpoint()
         await self._tell_answers()
+        if left := self._live.ledger.waiting:
+            _log.error("the journal takes nothing: %d settled rows are lost", left)
         self._writer.shutdown()
 
     def load(self) -> None:
@@ -92,9 +88,16 @@ class Keeper:
             return
         try:
             await asyncio.get_running_loop().run_in_executor(self._writer, self._write, *taken)
-        except FarthingError:
+        except FarthingError as error:
             self._checkpoints.failed(taken[0])
+            if self._live.state_behind is None:
+                _log.error("budget sums cannot be stored; a start counts them anew: %s", error)
+            self._live.state_behind = "budget sums cannot be stored"
+        except asyncio.CancelledError:  # written or not: the last checkpoint writes them again
+            self._checkpoints.failed(taken[0])
+            raise
         else:
+            self._live.state_behind = None
             self._live.holds.forget_idle()
 
     async def _note_rates(self) -> None:
@@ -107,6 +110,9 @@ class Keeper:
             await asyncio.get_running_loop().run_in_executor(self._writer, self._keep_rates, rates)
         except FarthingError:
             self._live.ledger.new_rates += ids
+        except asyncio.CancelledError:
+            self._live.ledger.new_rates += ids
+            raise
 
     def _keep_rates(self, rates: list[Rate]) -> None:
         used_rates.keep(self._opened(), rates)
@@ -124,7 +130,7 @@ class Keeper:
     def _opened(self) -> State:
         """The writing thread's own connection."""
         if self._store is None:
-            self._store = State.open(self._root)
+            self._store = self._state.again()
         return self._store
 
     def _write(self, changed: list[tuple[Place, Kept]], marks: Marks) -> None:

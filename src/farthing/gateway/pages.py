@@ -30,7 +30,10 @@ def pages(live: Live) -> Mapping[str, Page]:
 def _ready(live: Live) -> Callable[[], tuple[int, list[tuple[bytes, bytes]], bytes]]:
     def answer() -> tuple[int, list[tuple[bytes, bytes]], bytes]:
         why = "draining" if live.draining else live.state_lost or live.ledger.trouble
-        return (503, _TEXT, f"{why}\n".encode()) if why else (200, _TEXT, b"ready\n")
+        if why:
+            return 503, _TEXT, f"{why}\n".encode()
+        behind = f": {live.state_behind}" if live.state_behind else ""
+        return 200, _TEXT, f"ready{behind}\n".encode()
 
     return answer
 

@@ -22,8 +22,8 @@ SILENT: Final = {
     "anthropic": ("metadata",),
 }
 # What a key is for: to find an answer, or to open one that lies sealed on a disk.
-FINDING: Final = b"farthing-cache-1"
-OPENING: Final = b"farthing-seal-1"
+FINDING: Final = b"farthing-cache-1 "
+OPENING: Final = b"farthing-seal-1 "
 _TELLING: Final = frozenset((b"anthropic-version", b"anthropic-beta", b"openai-beta"))
 _SIMULATED: Final = b"x-sim-"  # how the simulator is told what to answer
 
@@ -83,13 +83,13 @@ def cache_key(
     the last one does, as for every JSON reader that providers use. sha256: nobody can make two
     bodies collide. Keys of one call for two purposes say nothing of each other.
     """
-    digest = sha256(purpose)
-    for part in (tenant.encode(), protocol.encode(), target.encode(), _canonical(protocol, body)):
-        digest.update(len(part).to_bytes(8, "big"))
-        digest.update(part)
-    for name, value in sorted(headers):
-        digest.update(b"%d:%b%d:%b" % (len(name), name, len(value), value))
-    return digest.digest()
+    whose, how, what = tenant.encode(), protocol.encode(), target.encode()
+    asked = _canonical(protocol, body)
+    sizes = b"%d %d %d %d\n" % (len(whose), len(how), len(what), len(asked))
+    parts = [purpose, sizes, whose, how, what, asked]
+    for name, value in sorted(headers) if headers else ():
+        parts.append(b"%d:%b%d:%b" % (len(name), name, len(value), value))
+    return sha256(b"".join(parts)).digest()
 
 
 def _canonical(protocol: str, body: bytes) -> bytes:
