@@ -20,7 +20,6 @@ from farthing.gateway.ids import Ids
 from farthing.gateway.keeper import Keeper
 from farthing.gateway.knobs import Knobs
 from farthing.gateway.live import Live
-from farthing.gateway.memory import Memory
 from farthing.gateway.pages import pages
 from farthing.gateway.pipeline import Rest, join
 from farthing.gateway.restore import Checkpoints, StoredSums, restore
@@ -61,7 +60,7 @@ def line(live: Live) -> Rest:
             Identify(live),
             Scope(live),
             Guard(live),
-            Cache(live, Memory(live.knobs.policy.cache.max_mb << 20)),
+            Cache(live),
             Dedupe(live),
             Route(live),
             Hold(live, settle),
@@ -133,12 +132,14 @@ class GatewayApp:
             ids=Ids(around.entropy),
             most_body=self._settings.gateway.max_body_mb << 20,
         )
+        self.live.answers.open(root, state, around.now)
         checkpoints = Checkpoints(root, holds, self._journal, {})
         self._keeper = Keeper(state, self.live, checkpoints, self._secrets)
         self._keeper.load()
         tenants = {key.id: key.tenant for key in keyring.all()}
         checkpoints.marks = restore(self._workspace, state, holds, tenants)
         await self._keeper.checkpoint()
+        await self.live.answers.ready()
         named = [
             (each.provider, model)
             for each in upstreams.all.values()
@@ -153,6 +154,7 @@ class GatewayApp:
         await self._transport.close()
         await self._prices.close()
         await self._keeper.close()
+        await self.live.answers.close()
         self._journal.close()
         self._state.close()
 

@@ -24,9 +24,8 @@ from farthing.config import Settings
 from farthing.domain.errors import FarthingError, Unavailable
 from farthing.gateway.connection import Connection, most_connections
 from farthing.gateway.patience import Patience
-from farthing.ledger.workspace import Workspace, try_flock
+from farthing.ledger.workspace import GATEWAY_LOCK, Workspace, try_flock
 
-LOCK = "gateway.lock"  # one gateway a workspace: the sums of its budgets are in memory
 TAKEOVER_SECONDS = 40.0  # a gateway that drains may take so long to end
 GC_THRESHOLD = 100_000
 
@@ -123,7 +122,7 @@ def _configured(app: GatewayApp, settings: Settings) -> uvicorn.Config:
 
 
 async def _only_one(root: Path) -> int:
-    handle = os.open(root / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    handle = os.open(root / GATEWAY_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     fcntl.fcntl(handle, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
     until = asyncio.get_running_loop().time() + TAKEOVER_SECONDS
     while not try_flock(handle):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from farthing.config import Rule
 from farthing.domain.where import All
+from farthing.gateway.answers import Answers
 from farthing.gateway.counters import Counters
 from farthing.gateway.ids import Ids
 
@@ -58,6 +59,7 @@ class Live:
         self.most_body = most_body  # bytes
         self.rules: tuple[tuple[All, Rule], ...] = ()
         self.counters = Counters()
+        self.answers = Answers(knobs.policy.cache)
         self.state_lost: str | None = None  # why hard budgets cannot be vouched for
         self.state_behind: str | None = None  # why the sums in state.db lag, while they do
         self.draining = False
