@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-import urllib.request
 from importlib import import_module
 from pkgutil import iter_modules
 
@@ -20,6 +19,7 @@ from farthing.gateway.keeper import Keeper
 from farthing.gateway.knobs import Knobs
 from farthing.gateway.live import Live
 from farthing.gateway.memory import Memory
+from farthing.gateway.metrics import Metrics
 from farthing.gateway.pages import pages
 from farthing.gateway.pipeline import Rest, join
 from farthing.gateway.restore import Checkpoints, StoredSums, restore
@@ -44,13 +44,14 @@ from farthing.providers import protocols
 from farthing.providers.protocol import Protocol
 from farthing.providers.transport.choose import Transports
 from farthing.providers.transport.http1 import PooledTransport
+from farthing.providers.transport.proxies import proxy_of
 from farthing.providers.transport.wire import Transport
 
 _SIMULATED_MODELS = ("sim-small", "sim-medium", "sim-large", "sim-embed")
 SIMULATED = {"simulator": Upstream(kind="simulator", models=_SIMULATED_MODELS)}
 
 
-def line(live: Live) -> Rest:
+def line(live: Live, memory: Memory) -> Rest:
     """The order of the stages."""
     settle = Settle(live)
     return join(
@@ -58,7 +59,7 @@ def line(live: Live) -> Rest:
             Identify(live),
             Scope(live),
             Guard(live),
-            Cache(live, Memory(live.knobs.policy.cache.max_mb << 20)),
+            Cache(live, memory),
             Dedupe(live),
             Route(live),
             Hold(live, settle),
@@ -88,7 +89,8 @@ class GatewayApp:
         keyring = Keyring.load(state)
         holds = Holds(StoredSums(state), time.time)
         self._journal = Journal(self._workspace, fsync=self._settings.gateway.fsync)
-        self._transport = Transports(PooledTransport(), _through_aiohttp, _simulated)
+        pooled = PooledTransport()
+        self._transport = Transports(pooled, _through_aiohttp, _simulated)
         self.live = Live(
             keyring=keyring,
             knobs=Knobs(DEFAULT, "", upstreams, keyring),
@@ -114,7 +116,10 @@ class GatewayApp:
         ]
         await self._prices.preload(named)
         most = self._settings.gateway.max_body_mb << 20
-        self.asgi = Gateway(self.live, line(self.live), spoken(), pages(self.live), most)
+        memory = Memory(self.live.knobs.policy.cache.max_mb << 20)
+        told = pages(self.live, Metrics(self.live, memory, self._journal.lag, pooled.connections))
+        self.live.propagate = self._settings.telemetry.propagate
+        self.asgi = Gateway(self.live, line(self.live, memory), spoken(), told, most)
         self._keeper.start()
 
     async def close(self) -> None:
@@ -126,7 +131,7 @@ class GatewayApp:
 
     def upstreams(self) -> Upstreams:
         settings = self._settings
-        return upstreams_of(settings, self._secrets.of, _proxy_of)
+        return upstreams_of(settings, self._secrets.of, proxy_of)
 
 
 async def _settle_the_dead(workspace: Workspace) -> None:
@@ -155,13 +160,3 @@ def spoken() -> dict[str, Protocol]:
     names = (found.name for found in iter_modules(protocols.__path__))
     loaded = (import_module(f"{protocols.__name__}.{name}").PROTOCOL for name in names)
     return {protocol.name: protocol for protocol in loaded}
-
-
-def _proxy_of(scheme: str, host: str) -> str | None:
-    """What HTTPS_PROXY, HTTP_PROXY and NO_PROXY say; never a proxy for this machine itself."""
-    if host in {"localhost", "::1"} or host.startswith("127.") or not os.environ:
-        return None
-    proxies = urllib.request.getproxies_environment()
-    if urllib.request.proxy_bypass(host):
-        return None
-    return proxies.get(scheme)

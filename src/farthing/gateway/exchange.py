@@ -57,6 +57,7 @@ class Attempt:
         "number",
         "open",
         "sent",
+        "sent_at",
         "strip_usage",
         "target",
     )
@@ -72,6 +73,7 @@ class Attempt:
         self.meter: Meter | None = None
         self.first_byte: float | None = None
         self.flags: set[str] = set()
+        self.sent_at: float | None = None  # loop seconds
         self.sent = False  # whether a byte may have reached the provider
         self.open = False  # whether its intent is in the journal without a settlement
 
@@ -84,6 +86,7 @@ class Exchange:
         "arm",
         "ask",
         "asked",
+        "at_provider",
         "attempt",
         "attempts",
         "began",
@@ -101,6 +104,7 @@ class Exchange:
         "key",
         "knobs",
         "left_at",
+        "parent_span",
         "path_model",
         "path_stream",
         "protocol",
@@ -115,6 +119,7 @@ class Exchange:
         "tenant",
         "tokens",
         "trace_id",
+        "trace_state",
         "whole",
     )
 
@@ -135,6 +140,8 @@ class Exchange:
         self.tags: dict[str, str] = {}
         self.session: str | None = None
         self.trace_id: str | None = None
+        self.parent_span: str | None = None  # the caller's, and its flags
+        self.trace_state: str | None = None
         self.ask: Ask
         self.knobs: Knobs
         self.admission: Admission | None = None
@@ -142,6 +149,7 @@ class Exchange:
         self.cache_key: bytes | None = None
         self.cache_word = b"bypass"
         self.attempts = 0
+        self.at_provider = 0.0  # seconds that attempts took from their first byte out to their end
         self.booked = False  # whether an attempt has a row of its own
         self.attempt: Attempt | None = None
         self.reply: Reply

@@ -55,3 +55,4 @@ class Live:
         self.counters = Counters()
         self.state_lost: str | None = None  # why hard budgets cannot be vouched for
         self.draining = False
+        self.propagate = False  # whether providers are told of the trace that a call belongs to

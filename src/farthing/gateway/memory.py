@@ -35,6 +35,13 @@ class Memory:
         self._kept: dict[bytes, Kept] = {}
         self._seen: Recent[bytes, Money] = Recent(SEEN)
 
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    @property
+    def used_bytes(self) -> int:
+        return self._shelf.used_bytes
+
     def get(self, key: bytes, now: float) -> Kept | None:
         found = self._kept.get(key)
         if found is None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from farthing.domain.call import Call, Status
+from farthing.domain.call import Call, Status, Traced
 from farthing.domain.money import Money
 from farthing.domain.usage import Usage
 from farthing.gateway.exchange import Attempt, Exchange
@@ -60,13 +60,15 @@ def _whose(x: Exchange) -> dict[str, Any]:
         "key": facts.get("key"),
         "session_id": x.session,
         "trace_id": x.trace_id,
+        "parent_span": x.parent_span,
+        "trace_state": x.trace_state,
         "tags": as_json(x.tags),
     }
 
 
 def intent_row(x: Exchange, attempt: Attempt) -> Call:
     ask, upstream = x.ask, attempt.target.upstream
-    return Call(
+    return Traced(
         id=x.id,
         attempt=attempt.number,
         time=datetime.fromtimestamp(x.began, UTC),
@@ -86,7 +88,7 @@ def settled_row(x: Exchange, attempt: Attempt, done: Outcome, ended: float) -> C
     usage, reading = done.usage, done.reading
     flags = attempt.flags | done.flags
     first = attempt.first_byte
-    return Call(
+    return Traced(
         id=x.id,
         attempt=attempt.number,
         time=datetime.fromtimestamp(x.began, UTC),
@@ -116,6 +118,8 @@ def settled_row(x: Exchange, attempt: Attempt, done: Outcome, ended: float) -> C
         latency_ms=int((ended - x.started) * 1000),
         ttft_ms=int((first - x.started) * 1000) if first is not None else None,
         flags=",".join(sorted(flags)) if flags else None,
+        cache=x.cache_word.decode(),
+        sent_ms=int((attempt.sent_at - x.started) * 1000) if attempt.sent_at else None,
     )
 
 
@@ -123,7 +127,7 @@ def free_row(
     x: Exchange, status: Status, ended: float, *, saved: Money | None = None, reason: str | None
 ) -> Call:
     """A hit, a follower or a refusal: nothing was sent, nothing is owed."""
-    return Call(
+    return Traced(
         id=x.id,
         attempt=0,
         time=datetime.fromtimestamp(x.began, UTC),
@@ -139,4 +143,5 @@ def free_row(
         request_hash=x.cache_key.hex() if x.cache_key else None,
         status=status,
         latency_ms=int((ended - x.started) * 1000),
+        cache=x.cache_word.decode(),
     )

@@ -23,7 +23,7 @@ from typing import Literal
 
 import msgspec
 
-from farthing.domain.call import Call
+from farthing.domain.call import Call, Traced
 from farthing.domain.errors import Defect, DiskFull, FarthingError, Unavailable
 from farthing.domain.money import PICO_PER_USD, Money
 from farthing.ledger.durable import is_disk_full, sync_file, sync_folders
@@ -82,6 +82,7 @@ class Journal:
         self._folder, self._lock, self._file = _start_set(workspace, self.set)
         self._size, self._born = 0, time.monotonic()
         self._dirty = False
+        self._synced = self._born  # up to when everything that was written is on the disk
         self._retired: list[int] = []  # sealed, not yet on the disk
         self._failure: FarthingError | None = None
         self._stop = threading.Event()
@@ -118,8 +119,13 @@ class Journal:
         with self._turn:
             return self.seq, self._size
 
+    def lag(self) -> float:
+        """Everything written until so many seconds ago is on the disk."""
+        return time.monotonic() - self._synced
+
     def sync(self) -> None:
         """Wait until everything written so far is on the disk."""
+        began = time.monotonic()
         with self._turn:
             retired, self._retired = self._retired, []
             self._dirty = False
@@ -129,6 +135,7 @@ class Journal:
                 os.fdatasync(file)
             if retired:
                 sync_file(self._folder)
+            self._synced = began
         finally:
             for file in files:
                 os.close(file)
@@ -194,6 +201,8 @@ class Journal:
                         self.rotate()
                 if self._dirty or self._retired:
                     self.sync()
+                else:
+                    self._synced = time.monotonic()
             except OSError as error:
                 self._failure = Unavailable(f"The disk of {self._folder} fails: {error}.")
             except Unavailable as error:
@@ -269,6 +278,11 @@ def read(segment: Segment, offset: int = 0) -> Iterator[Entry]:
         yield Entry(segment, head.line == "call", _CALL.decode(line), head.hold_usd)
 
 
+def decode_call(line: bytes) -> Traced:
+    """The call of one line, an intent's too. Raises msgspec.DecodeError."""
+    return _CALL.decode(line)
+
+
 _CLOSED = "closed"
 _APPENDING = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 
@@ -297,7 +311,7 @@ def _from_json(kind: type, value: object) -> object:
 
 _ENCODER = msgspec.json.Encoder(enc_hook=_to_json)
 _HEAD = msgspec.json.Decoder(_Head, dec_hook=_from_json)
-_CALL = msgspec.json.Decoder(Call, dec_hook=_from_json)
+_CALL = msgspec.json.Decoder(Traced, dec_hook=_from_json)
 
 
 def _append(file: int, line: bytes, size: int, folder: Path) -> None:

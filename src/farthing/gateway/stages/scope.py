@@ -5,6 +5,7 @@ from __future__ import annotations
 from farthing.access.keys import tenant_of
 from farthing.domain.errors import BadInput
 from farthing.domain.scope import SCOPE
+from farthing.domain.trace import parent_of, state_of
 from farthing.domain.where import holds
 from farthing.gateway.exchange import Exchange, Refusing
 from farthing.gateway.live import Live
@@ -59,8 +60,9 @@ class Scope:
             if name.startswith(_PREFIX):
                 label = name[len(_PREFIX) :].decode("latin-1").replace("-", "_")
                 _label(x, label, value.decode("utf-8", "replace").strip())
-            elif name == b"traceparent":
-                x.trace_id = _trace(value)
+            elif name == b"traceparent" and (parent := parent_of(value)) is not None:
+                x.trace_id, x.parent_span = parent
+                x.trace_state = state_of(x.header(b"tracestate"))
 
     def _from_metadata(self, x: Exchange) -> None:
         if x.ask.user and "user" not in x.tags:
@@ -85,9 +87,3 @@ def _label(x: Exchange, name: str, value: str) -> None:
         x.facts.setdefault(name, value)
     elif name not in _TAKEN:
         x.tags.setdefault(name, value)
-
-
-def _trace(value: bytes) -> str | None:
-    """W3C Trace Context §3.2.2: version-traceid-parentid-flags."""
-    parts = value.decode("latin-1").split("-")
-    return parts[1] if len(parts) >= 4 and len(parts[1]) == 32 else None  # noqa: PLR2004

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+
+from farthing.domain.trace import traceparent
 from farthing.gateway.exchange import Attempt, Exchange
 from farthing.gateway.live import Live
 from farthing.gateway.pipeline import Rest
@@ -65,7 +68,7 @@ class Sender:
         assert attempt is not None
         upstream = attempt.target.upstream
         request = self._request(x, attempt)
-        attempt.sent = True
+        attempt.sent, attempt.sent_at = True, asyncio.get_running_loop().time()
         try:
             answer = await self._live.transport.send(upstream.origin, request, upstream.timeouts)
         except NotSent as error:
@@ -107,6 +110,8 @@ class Sender:
         headers += target.upstream.headers()
         if credentials := kind.credentials(target.upstream.secret(), ask.protocol):
             headers.append(credentials)
+        if self._live.propagate:
+            headers += _trace(x, attempt)
         if kind.name == "simulator":
             headers.append((b"x-farthing-attempt", b"%b-%d" % (x.id.encode(), attempt.number)))
         path = target.upstream.path(ask.protocol, target.model, stream=ask.stream, events=x.events)
@@ -138,6 +143,13 @@ class Sender:
         )
         failure.native = (answer.status, theirs(answer), body)
         raise failure
+
+
+def _trace(x: Exchange, attempt: Attempt) -> Headers:
+    """Which trace the call belongs to, for a provider that is to be told."""
+    own = traceparent(x.trace_id, x.parent_span, x.id, attempt.number)
+    state = [(b"tracestate", x.trace_state.encode())] if x.trace_state else []
+    return [(b"traceparent", own), *state]
 
 
 def theirs(answer: Answer) -> Headers:

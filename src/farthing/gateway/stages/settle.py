@@ -6,7 +6,7 @@ import asyncio
 from datetime import UTC, datetime
 
 from farthing.budgets.holds import OVER_BOUND
-from farthing.domain.call import Status
+from farthing.domain.call import Status, fault_of
 from farthing.domain.money import Money
 from farthing.domain.usage import Usage
 from farthing.gateway.exchange import Attempt, Exchange
@@ -136,6 +136,12 @@ class Settle:
         self._live.ledger.settle(settled_row(x, attempt, done, ended))
         counters, provider = self._live.counters, attempt.target.upstream.name
         counters.attempts[provider, done.status] += 1
+        if attempt.sent_at is not None:
+            x.at_provider += ended - attempt.sent_at
+            if attempt.first_byte is not None:
+                counters.first_byte.add(provider, attempt.first_byte - attempt.sent_at)
+        if done.status == "error":
+            counters.failures[provider, fault_of(attempt.flags | done.flags)] += 1
         counters.tokens[provider, "input"] += done.usage.input_tokens
         counters.tokens[provider, "output"] += done.usage.output_tokens
         if cost is not None:
