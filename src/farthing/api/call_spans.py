@@ -72,7 +72,7 @@ def attempt(into: ScopeSpans, row: Traced, around: Surroundings) -> None:
             "gen_ai.provider.name": provider,
             "gen_ai.system": provider,  # its name before 2025, which older backends read
             "gen_ai.request.model": row.model,
-            "gen_ai.response.model": row.model_served,
+            "gen_ai.response.model": None if fault and not row.response_id else row.model_served,
             "gen_ai.response.id": row.response_id,
             "gen_ai.conversation.id": row.session_id,
             "gen_ai.response.time_to_first_chunk": _first_chunk(row),

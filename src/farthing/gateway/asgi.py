@@ -79,7 +79,7 @@ class Gateway:
         except FarthingError as error:
             await self._refuse(x, Refusing(500, error.code, str(error)))
         finally:
-            self._live.counters.ended(x, asyncio.get_running_loop().time())
+            self._live.counters.ended(x)
             del x.reply  # it knows the call, too: a circle that only the collector would break
 
     def _arrived(

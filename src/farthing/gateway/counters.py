@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from farthing.gateway.timings import Timings
@@ -41,9 +42,9 @@ class Counters:
         self.first_byte = Timings()  # of attempts, by provider
         self.in_flight = 0
 
-    def ended(self, x: Exchange, now: float) -> None:
-        """A call is over, however it went; `now` is in loop seconds."""
-        seconds = now - x.started
+    def ended(self, x: Exchange) -> None:
+        """A call is over, however it went."""
+        seconds = perf_counter() - x.arrived
         self.calls[x.protocol.name, x.reply.status, x.cache_word] += 1
         self.took.add(x.cache_word.decode(), seconds)
         if x.attempts:

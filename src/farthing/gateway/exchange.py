@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from farthing.domain.errors import FarthingError
@@ -73,7 +74,7 @@ class Attempt:
         self.meter: Meter | None = None
         self.first_byte: float | None = None
         self.flags: set[str] = set()
-        self.sent_at: float | None = None  # loop seconds
+        self.sent_at: float | None = None  # as `perf_counter` counts
         self.sent = False  # whether a byte may have reached the provider
         self.open = False  # whether its intent is in the journal without a settlement
 
@@ -84,6 +85,7 @@ class Exchange:
     __slots__ = (
         "admission",
         "arm",
+        "arrived",
         "ask",
         "asked",
         "at_provider",
@@ -127,6 +129,8 @@ class Exchange:
         self, call_id: str, began: float, started: float, headers: Headers, protocol: Protocol
     ) -> None:
         self.id, self.began, self.started = call_id, began, started  # epoch and loop seconds
+        # The loop's clock stands still while we work, and counts milliseconds: not for metrics.
+        self.arrived = perf_counter()
         self.headers, self.protocol = headers, protocol
         self.path_model: str | None = None
         self.path_stream = False

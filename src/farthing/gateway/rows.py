@@ -119,7 +119,7 @@ def settled_row(x: Exchange, attempt: Attempt, done: Outcome, ended: float) -> C
         ttft_ms=int((first - x.started) * 1000) if first is not None else None,
         flags=",".join(sorted(flags)) if flags else None,
         cache=x.cache_word.decode(),
-        sent_ms=int((attempt.sent_at - x.started) * 1000) if attempt.sent_at else None,
+        sent_ms=int((attempt.sent_at - x.arrived) * 1000) if attempt.sent_at else None,
     )
 
 

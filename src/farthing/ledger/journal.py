@@ -280,7 +280,7 @@ def read(segment: Segment, offset: int = 0) -> Iterator[Entry]:
 
 def decode_call(line: bytes) -> Traced:
     """The call of one line, an intent's too. Raises msgspec.DecodeError."""
-    return _CALL.decode(line)
+    return _TRACED.decode(line)
 
 
 _CLOSED = "closed"
@@ -311,7 +311,8 @@ def _from_json(kind: type, value: object) -> object:
 
 _ENCODER = msgspec.json.Encoder(enc_hook=_to_json)
 _HEAD = msgspec.json.Decoder(_Head, dec_hook=_from_json)
-_CALL = msgspec.json.Decoder(Traced, dec_hook=_from_json)
+_CALL = msgspec.json.Decoder(Call, dec_hook=_from_json)
+_TRACED = msgspec.json.Decoder(Traced, dec_hook=_from_json)
 
 
 def _append(file: int, line: bytes, size: int, folder: Path) -> None:
@@ -394,7 +395,7 @@ def _open_intents(workspace: Workspace, found: list[Segment]) -> list[bytes]:
 
 
 def _recovered(intent: bytes) -> bytes:
-    call, hold = _CALL.decode(intent), _HEAD.decode(intent).hold_usd
+    call, hold = _TRACED.decode(intent), _HEAD.decode(intent).hold_usd
     marks = {"recovered"} if hold is not None else {"recovered", "unpriced"}
     flags = ",".join(sorted(marks | set(filter(None, (call.flags or "").split(",")))))
     booked = msgspec.structs.replace(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from time import perf_counter
 
 from farthing.domain.trace import traceparent
 from farthing.gateway.exchange import Attempt, Exchange
@@ -68,7 +68,7 @@ class Sender:
         assert attempt is not None
         upstream = attempt.target.upstream
         request = self._request(x, attempt)
-        attempt.sent, attempt.sent_at = True, asyncio.get_running_loop().time()
+        attempt.sent, attempt.sent_at = True, perf_counter()
         try:
             answer = await self._live.transport.send(upstream.origin, request, upstream.timeouts)
         except NotSent as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from time import perf_counter
 
 from farthing.budgets.holds import OVER_BOUND
 from farthing.domain.call import Status, fault_of
@@ -137,9 +138,10 @@ class Settle:
         counters, provider = self._live.counters, attempt.target.upstream.name
         counters.attempts[provider, done.status] += 1
         if attempt.sent_at is not None:
-            x.at_provider += ended - attempt.sent_at
+            x.at_provider += perf_counter() - attempt.sent_at
             if attempt.first_byte is not None:
-                counters.first_byte.add(provider, attempt.first_byte - attempt.sent_at)
+                before = attempt.sent_at - x.arrived
+                counters.first_byte.add(provider, attempt.first_byte - x.started - before)
         if done.status == "error":
             counters.failures[provider, fault_of(attempt.flags | done.flags)] += 1
         counters.tokens[provider, "input"] += done.usage.input_tokens
