@@ -109,6 +109,8 @@ def _read_segment(name: str, path: Path, mark: Mark, most: int) -> tuple[list[Li
         return [], offset, True
     lines: list[Line] = []
     for text in written[: written.rfind(b"\n") + 1].splitlines(keepends=True):
+        if offset - mark[1] >= most:
+            return lines, offset, False
         lines.append(Line(name, (seq, offset), text))
         offset += len(text)
     return lines, offset, len(written) < room
