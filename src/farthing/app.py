@@ -101,6 +101,7 @@ class GatewayApp:
             ledger=Bookkeeper(self._journal),
             now=time.time,
             ids=Ids(),
+            most_body=self._settings.gateway.max_body_mb << 20,
         )
         checkpoints = Checkpoints(root, holds, self._journal, {})
         self._keeper = Keeper(root, state, self.live, checkpoints, self._secrets)
@@ -115,11 +116,10 @@ class GatewayApp:
             if not set("*?[") & set(model)
         ]
         await self._prices.preload(named)
-        most = self._settings.gateway.max_body_mb << 20
         memory = Memory(self.live.knobs.policy.cache.max_mb << 20)
         told = pages(self.live, Metrics(self.live, memory, self._journal.lag, pooled.connections))
         self.live.propagate = self._settings.telemetry.propagate
-        self.asgi = Gateway(self.live, line(self.live, memory), spoken(), told, most)
+        self.asgi = Gateway(self.live, line(self.live, memory), spoken(), told)
         self._keeper.start()
 
     async def close(self) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal
 
 from farthing.access.keyring import Keyring
-from farthing.api.whole_calls import WholeCalls
+from farthing.api.whole_calls import WholeCalls, is_later
 from farthing.domain.call import Traced, fault_of
 from farthing.domain.money import Money
 from farthing.domain.scope import SCOPE
@@ -24,8 +24,7 @@ NAME = "log"
 BATCH_BYTES = 1 << 20
 RUN_SECONDS = 4.0
 FAILED_SECONDS = 15.0  # for which a failed call may still be tried again
-# A row that says neither is a first attempt that went well: `ok` and 1 are left out of lines.
-_MARKS = (b'"status":', b'"attempt":')
+_NOT_OK = b'"status":'  # a line leaves `ok` out, mostly
 
 _log = logging.getLogger("farthing.calls")
 
@@ -60,7 +59,7 @@ class CallLog:
         now = self._clock()
         lines, marks = tail.read(self._workspace, self._marks, BATCH_BYTES)
         for line in lines:
-            if self._all or any(mark in line.text for mark in _MARKS):
+            if self._all or _NOT_OK in line.text or is_later(line.text):
                 self._calls.take(line, now + FAILED_SECONDS)
         ended = list(self._calls.ended(now))
         for rows in ended:

@@ -13,7 +13,13 @@ from farthing.ledger.tail import Line, Mark, Marks
 
 MOST_OPEN = 10_000  # calls whose last attempt failed and whose fate is awaited
 
-_CALL, _INTENT, _AGAIN = b'{"line":"call"', b'{"line":"intent"', b'"attempt":'
+_CALL, _INTENT = b'{"line":"call"', b'{"line":"intent"'
+_ATTEMPT, _FIRST = b'"attempt":', b'"attempt":1,'
+
+
+def is_later(line: bytes) -> bool:
+    """Whether it is of no first attempt. A line may leave a 1 out."""
+    return _ATTEMPT in line and _FIRST not in line
 
 
 @dataclass(slots=True)
@@ -35,7 +41,7 @@ class WholeCalls:
 
     def take(self, line: Line, until: float) -> Traced | None:
         """The row that a line holds, if it is one. A failed call is awaited `until` then."""
-        again = line.text.startswith(_INTENT) and _AGAIN in line.text
+        again = line.text.startswith(_INTENT) and is_later(line.text)
         if not again and not line.text.startswith(_CALL):
             return None
         try:

@@ -46,6 +46,6 @@ class Counters:
         """A call is over, however it went."""
         seconds = perf_counter() - x.arrived
         self.calls[x.protocol.name, x.reply.status, x.cache_word] += 1
-        self.took.add(x.cache_word.decode(), seconds)
+        self.took.add(x.cache_word, seconds)
         if x.attempts:
             self.added.add("", seconds - x.at_provider)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
@@ -45,12 +46,16 @@ class Live:
         ledger: Bookkeeper,
         now: Callable[[], float],
         ids: Ids,
+        most_body: int,
     ) -> None:
         self.keyring, self.knobs = keyring, knobs
         self.upstreams, self.transport = upstreams, transport
         self.prices, self.book = prices, prices.book
         self.holds, self.ledger = holds, ledger
         self.now, self.ids = now, ids
+        self.loop = asyncio.get_running_loop()
+        self.time = self.loop.time
+        self.most_body = most_body  # bytes
         self.rules: tuple[tuple[All, Rule], ...] = ()
         self.counters = Counters()
         self.state_lost: str | None = None  # why hard budgets cannot be vouched for

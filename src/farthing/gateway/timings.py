@@ -19,9 +19,9 @@ class Timings:
     __slots__ = ("_by",)
 
     def __init__(self) -> None:
-        self._by: dict[str, list[int]] = {}
+        self._by: dict[str | bytes, list[int]] = {}
 
-    def add(self, label: str, seconds: float) -> None:
+    def add(self, label: str | bytes, seconds: float) -> None:
         micros = int(seconds * 1e6) if seconds > 0 else 0
         try:
             counts = self._by[label]
@@ -34,4 +34,5 @@ class Timings:
         """Each label with its bounds and the sum in seconds."""
         for label, counts in list(self._by.items()):
             bounds = [(2**n / 1e6, sum(counts[: n + 1])) for n in range(LEAST, MOST + 1)]
-            yield label, [*bounds, (float("inf"), sum(counts[:_SUM]))], counts[_SUM] / 1e6
+            shown = label.decode() if isinstance(label, bytes) else label
+            yield shown, [*bounds, (float("inf"), sum(counts[:_SUM]))], counts[_SUM] / 1e6

@@ -65,6 +65,7 @@ class Upstreams:
     def __init__(self, upstreams: tuple[Upstream, ...]) -> None:
         self.all = {each.name: each for each in upstreams}
         self._known: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._taken: dict[tuple[str, str, str], bool] = {}
 
     def serving(self, protocol: str, model: str) -> tuple[str, ...]:
         """The names of those that take this model in this protocol.
@@ -81,6 +82,14 @@ class Upstreams:
 
     def takes(self, name: str, protocol: str, model: str) -> bool:
         """Whether one provider, asked by name, can be sent this model in this protocol."""
+        known = self._taken.get((name, protocol, model))
+        if known is None:
+            if len(self._taken) >= MANY:
+                self._taken.clear()
+            known = self._taken[name, protocol, model] = self._takes(name, protocol, model)
+        return known
+
+    def _takes(self, name: str, protocol: str, model: str) -> bool:
         upstream = self.all.get(name)
         if upstream is None or protocol not in upstream.kind.speaks:
             return False

@@ -30,6 +30,7 @@ from farthing.ledger.durable import is_disk_full, sync_file, sync_folders
 from farthing.ledger.workspace import Workspace, try_flock
 
 Fsync = Literal["batch", "always"]
+Attempt = tuple[str, int]  # the id of its call, and its number
 
 SUFFIX = ".ndjson"
 SYNC_SECONDS = 0.02
@@ -78,7 +79,7 @@ class Journal:
         self._always = fsync == "always"
         self._rotate_bytes, self._rotate_seconds = rotate_bytes, rotate_seconds
         self._turn = threading.Lock()
-        self._open: dict[tuple[str, int], bytes] = {}
+        self._open: dict[Attempt, bytes] = {}
         self._folder, self._lock, self._file = _start_set(workspace, self.set)
         self._size, self._born = 0, time.monotonic()
         self._dirty = False
@@ -98,16 +99,24 @@ class Journal:
         """
         held = b"" if hold is None else b'"hold_usd":"%s",' % str(hold).encode()
         line = b'{"line":"intent",' + held + _ENCODER.encode(call)[1:] + b"\n"
-        with self._turn:
-            self._write(line)
-            self._open[call.id, call.attempt] = line
+        self.intend((call.id, call.attempt), line)
 
     def settle(self, call: Call) -> None:
         """Book a call: after its intent, or without one where nothing was sent (attempt 0)."""
         line = b'{"line":"call",' + _ENCODER.encode(call)[1:] + b"\n"
+        self.book((call.id, call.attempt), line)
+
+    def intend(self, attempt: Attempt, line: bytes) -> None:
+        """`intent`, for who writes the line himself."""
         with self._turn:
             self._write(line)
-            self._open.pop((call.id, call.attempt), None)
+            self._open[attempt] = line
+
+    def book(self, attempt: Attempt, line: bytes) -> None:
+        """`settle`, for who writes the line himself."""
+        with self._turn:
+            self._write(line)
+            self._open.pop(attempt, None)
 
     def rotate(self) -> None:
         """Seal the segment, so that the compactor may take it, and start the next."""

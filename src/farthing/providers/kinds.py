@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Literal
@@ -114,13 +114,9 @@ def joined(base_path: bytes, target: bytes) -> bytes:
     return base + target
 
 
-def passed(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """Of a caller's headers (names in lower case), those that go on to the provider."""
-    return [
-        (name, value)
-        for name, value in headers
-        if name in _PASSED or name.startswith(_PASSED_PREFIXES)
-    ]
+def is_passed(name: bytes) -> bool:
+    """Whether a caller's header (its name in lower case) goes on to the provider."""
+    return name in _PASSED or name.startswith(_PASSED_PREFIXES)
 
 
 @lru_cache(maxsize=4096)  # bounded: a model's name may come from a caller

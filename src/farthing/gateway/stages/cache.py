@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from hashlib import sha256
 
 import msgspec
@@ -13,9 +12,9 @@ from farthing.gateway.live import Live
 from farthing.gateway.memory import Kept, Memory, kept_from
 from farthing.gateway.pipeline import Rest
 from farthing.gateway.recording import MOST_BYTES, Recording
-from farthing.gateway.rows import free_row
+from farthing.gateway.rows import free_line
 from farthing.policy.rules.answers import Use
-from farthing.policy.rules.cache import cache_key, is_telling
+from farthing.policy.rules.cache import cache_key
 from farthing.policy.rules.recent import Recent
 
 MOST_REPLAYS = 2_000
@@ -95,8 +94,8 @@ class Cache:
         x.cache_word = word
         saved = kept.cost or Money.ZERO
         self._live.counters.saved_pico[reason] += saved.pico
-        ended = asyncio.get_running_loop().time()
-        self._live.ledger.settle(free_row(x, "ok", ended, saved=kept.cost, reason=reason))
+        line = free_line(x, "ok", self._live.time(), saved=kept.cost, reason=reason)
+        self._live.ledger.book((x.id, 0), line)
         headers = [*kept.headers, (b"x-farthing-cost-usd", b"0")]
         if not x.ask.stream:
             size = sum(map(len, kept.chunks))
@@ -108,7 +107,7 @@ class Cache:
 
 
 def _key(x: Exchange) -> bytes:
-    telling = [each for each in x.headers if is_telling(each[0])]
+    telling = [x.headers[place] for place in x.names.telling]
     return cache_key(x.tenant, x.ask.protocol, _target(x), x.body, telling)
 
 

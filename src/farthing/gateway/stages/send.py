@@ -6,11 +6,11 @@ from time import perf_counter
 
 from farthing.domain.trace import traceparent
 from farthing.gateway.exchange import Attempt, Exchange
+from farthing.gateway.headers import LABEL, Lists
 from farthing.gateway.live import Live
 from farthing.gateway.pipeline import Rest
 from farthing.gateway.stages.settle import Settle
 from farthing.policy.rules.retry import Failure
-from farthing.providers.kinds import passed
 from farthing.providers.protocol import Change, Refusal
 from farthing.providers.transport.wire import Answer, Headers, Lost, NotSent, Request, TimedOut
 
@@ -103,8 +103,8 @@ class Sender:
                 rewrite=ask.rewrite,
             )
             body = x.protocol.change(body, change)
-        headers = passed(x.headers)
-        if not any(name == b"content-type" for name, _ in headers):
+        headers = [x.headers[place] for place in x.names.passed]
+        if not x.names.typed:
             headers.append(_JSON)
         headers.append(_PLAIN)
         headers += target.upstream.headers()
@@ -114,7 +114,7 @@ class Sender:
             headers += _trace(x, attempt)
         if kind.name == "simulator":
             headers.append((b"x-farthing-attempt", b"%b-%d" % (x.id.encode(), attempt.number)))
-        path = target.upstream.path(ask.protocol, target.model, stream=ask.stream, events=x.events)
+        path = attempt.post.path(ask.protocol, target.model, stream=ask.stream, events=x.events)
         return Request(b"POST", path, headers, body)
 
     async def _failed(self, x: Exchange, attempt: Attempt, answer: Answer) -> None:
@@ -154,11 +154,16 @@ def _trace(x: Exchange, attempt: Attempt) -> Headers:
 
 def theirs(answer: Answer) -> Headers:
     """The provider's headers as its caller gets them."""
-    return [
-        (name, value)
-        for name, value in answer.headers
-        if name not in _THEIRS and not name.startswith(b"x-farthing-")
-    ]
+    headers = answer.headers
+    return [headers[place] for place in _PASSED.of(headers)]
+
+
+def _passed(names: tuple[bytes, ...]) -> tuple[int, ...]:
+    places = range(len(names))
+    return tuple([p for p in places if names[p] not in _THEIRS and not names[p].startswith(LABEL)])
+
+
+_PASSED = Lists(_passed)
 
 
 def _refusal(status: int, error: Lost | NotSent, name: str) -> Refusal:

@@ -79,13 +79,13 @@ def cache_key(
     the last one does, as for every JSON reader that providers use. sha256: nobody can make two
     bodies collide.
     """
-    digest = sha256(b"farthing-cache-1")
-    for part in (tenant.encode(), protocol.encode(), target.encode(), _canonical(protocol, body)):
-        digest.update(len(part).to_bytes(8, "big"))
-        digest.update(part)
-    for name, value in sorted(headers):
-        digest.update(b"%d:%b%d:%b" % (len(name), name, len(value), value))
-    return digest.digest()
+    whose, how, what = tenant.encode(), protocol.encode(), target.encode()
+    asked = _canonical(protocol, body)
+    sizes = b"farthing-cache-1 %d %d %d %d\n" % (len(whose), len(how), len(what), len(asked))
+    parts = [sizes, whose, how, what, asked]
+    for name, value in sorted(headers) if headers else ():
+        parts.append(b"%d:%b%d:%b" % (len(name), name, len(value), value))
+    return sha256(b"".join(parts)).digest()
 
 
 def _canonical(protocol: str, body: bytes) -> bytes:
