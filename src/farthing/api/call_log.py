@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-from farthing.access.keyring import Keyring
+from farthing.api.in_force import InForce
 from farthing.api.whole_calls import WholeCalls, is_later
 from farthing.domain.call import Traced, fault_of
 from farthing.domain.money import Money
@@ -23,7 +23,6 @@ from farthing.ledger.workspace import Workspace
 NAME = "log"
 BATCH_BYTES = 1 << 20
 RUN_SECONDS = 4.0
-FAILED_SECONDS = 15.0  # for which a failed call may still be tried again
 _NOT_OK = b'"status":'  # a line leaves `ok` out, mostly
 
 _log = logging.getLogger("farthing.calls")
@@ -42,29 +41,31 @@ class CallLog:
         self._calls = WholeCalls()
         self._marks: tail.Marks | None = None
         self._state: State | None = None
+        self._in_force: InForce
 
     def run(self) -> None:
         """Tell of what came since."""
         if self._state is None:
             self._state = State.open(self._workspace.root)
+            self._in_force = InForce(self._state)
         if self._marks is None:
             self._marks = tail.place(self._state, NAME) or {}
-        tenants = {key.id: key.tenant for key in Keyring.load(self._state).all()}
+        self._in_force.look()
         ends = self._clock() + RUN_SECONDS
-        while self._some(self._state, tenants) and self._clock() < ends:
+        while self._some(self._state) and self._clock() < ends:
             pass
 
-    def _some(self, state: State, tenants: Mapping[str, str]) -> bool:
+    def _some(self, state: State) -> bool:
         assert self._marks is not None
         now = self._clock()
         lines, marks = tail.read(self._workspace, self._marks, BATCH_BYTES)
         for line in lines:
             if self._all or _NOT_OK in line.text or is_later(line.text):
-                self._calls.take(line, now + FAILED_SECONDS)
+                self._calls.take(line, now + self._in_force.patience)
         ended = list(self._calls.ended(now))
         for rows in ended:
             if self._all or rows[-1].status != "ok":
-                _tell(rows, tenants)
+                _tell(rows, self._in_force.tenants)
         if marks != self._marks or ended:
             tail.keep_place(state, NAME, self._calls.place(marks))
         self._marks = marks

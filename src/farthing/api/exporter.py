@@ -12,10 +12,10 @@ from collections.abc import Callable
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from farthing.access.keyring import Keyring
 from farthing.api import call_spans
 from farthing.api.call_spans import Surroundings
 from farthing.api.collector import Collector, Unwanted
+from farthing.api.in_force import InForce
 from farthing.api.whole_calls import WholeCalls
 from farthing.config import Settings
 from farthing.domain.call import Traced
@@ -25,13 +25,10 @@ from farthing.gateway.upstreams import upstreams_of
 from farthing.ledger import tail
 from farthing.ledger.state import State
 from farthing.ledger.workspace import Workspace
-from farthing.policy import versions
-from farthing.policy.policy import parse
 
 BATCH_BYTES = 512 << 10  # of the journal: some thousand spans
 RUN_SECONDS = 4.0  # for which one run goes on, so that the office can end
 MOST_BEHIND = 1 << 30  # bytes of the journal that wait for a collector; older ones are given up
-SLACK_SECONDS = 5.0  # for a retry's hold, its price and our own delay
 LONG_AWAY = 8 << 20
 
 _log = logging.getLogger(__name__)
@@ -51,7 +48,9 @@ class Exporter:
         self._clock = clock
         self._calls = WholeCalls()
         self._marks: tail.Marks | None = None
+        self._places = _places(settings)
         self._state: State | None = None
+        self._in_force: InForce
         self.exported = self.rejected = self.given_up = self.unsampled = 0
         self.behind = 0
 
@@ -62,9 +61,9 @@ class Exporter:
         if self._marks is None:
             self._marks = tail.place(state, tail.HOLDING) or {}
             tail.keep_place(state, tail.HOLDING, self._marks)
-        around, grace = _around(state, self._settings), _grace(state)
+        self._in_force.look()
         try:
-            while self._some(state, around, grace) and self._clock() < ends:
+            while self._some(state) and self._clock() < ends:
                 pass
         except FarthingError:
             # What was taken and not sent is read again, with all that came since.
@@ -73,22 +72,23 @@ class Exporter:
         finally:
             self._bound(state)
 
-    def _some(self, state: State, around: Surroundings, grace: float) -> bool:
+    def _some(self, state: State) -> bool:
         """One document. False when nothing is left to send."""
         assert self._marks is not None
         now = self._clock()
         lines, marks = tail.read(self._workspace, self._marks, BATCH_BYTES)
-        rows = [row for line in lines if (row := self._calls.take(line, now + grace))]
+        until = now + self._in_force.patience
+        rows = [row for line in lines if (row := self._calls.take(line, until))]
         ended = list(self._calls.ended(now))
-        self._send(
-            self._wanted(rows), [each for each in ended if self._is_wanted(each[-1])], around
-        )
+        wanted = [each for each in ended if self._is_wanted(each[-1])]
+        self._send(self._wanted(rows), wanted)
         if marks != self._marks or ended:
             tail.keep_place(state, tail.HOLDING, self._calls.place(marks))
         self._marks = marks
         return bool(lines)
 
-    def _send(self, rows: list[Traced], ended: list[list[Traced]], around: Surroundings) -> None:
+    def _send(self, rows: list[Traced], ended: list[list[Traced]]) -> None:
+        around = Surroundings(self._places, self._in_force.tenants)
         request = ExportTraceServiceRequest()
         group = request.resource_spans.add()
         call_spans.describe(group.resource)
@@ -132,26 +132,16 @@ class Exporter:
     def _opened(self) -> State:
         if self._state is None:
             self._state = State.open(self._workspace.root)
+            self._in_force = InForce(self._state)
         return self._state
 
 
-def _around(state: State, settings: Settings) -> Surroundings:
+def _places(settings: Settings) -> dict[tuple[str, str | None], call_spans.Place]:
     try:
         upstreams = upstreams_of(settings, lambda _: str, lambda _scheme, _host: None).all
     except FarthingError:  # the gateway does not start with these either, and says why
-        upstreams = {}
-    places = {
+        return {}
+    return {
         (each.provider, each.account): (each.origin.host, each.origin.port)
         for each in upstreams.values()
     }
-    tenants = {key.id: key.tenant for key in Keyring.load(state).all()}
-    return Surroundings(places, tenants)
-
-
-def _grace(state: State) -> float:
-    """Seconds after which a call that failed is not tried again."""
-    try:
-        found = parse(versions.current(state).text)
-    except FarthingError:
-        return 2 * SLACK_SECONDS
-    return found.retry.max_wait_seconds + found.hold.wait_seconds + SLACK_SECONDS
