@@ -44,7 +44,8 @@ def traced(token: str, content: str, **more: Any) -> tuple[Any, dict[str, str], 
 
 def test_a_trace_goes_from_the_application_to_every_attempt(tmp_path: Path) -> None:
     with provider(tmp_path) as simulator, collector() as received:
-        configure(tmp_path, simulator.url, f'[telemetry]\notlp = "{received.url}"\n')
+        more = f'[telemetry]\notlp = "{received.url}"\n[retry]\nmax_wait_seconds = 1\n'
+        configure(tmp_path, simulator.url, more)
         made = key(tmp_path)
         poor = key(tmp_path, "--hard-budget", "0.00000001/month")
         with up(tmp_path) as started:

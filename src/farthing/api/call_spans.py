@@ -131,13 +131,18 @@ def call(into: ScopeSpans, rows: list[Traced], around: Surroundings) -> None:
 
 
 def _span(into: ScopeSpans, row: Traced, name: str, kind: Span.SpanKind.ValueType) -> Span:
-    span: Span = into.spans.add(
-        name=name, kind=kind, trace_id=bytes.fromhex(row.trace_id or row.id)
-    )
+    span: Span = into.spans.add(name=name, kind=kind, trace_id=_trace_id(row))
     span.flags = int(row.parent_span[-2:], 16) if row.parent_span else 1
     if row.trace_state:
         span.trace_state = row.trace_state
     return span
+
+
+def _trace_id(row: Traced) -> bytes:
+    try:
+        return bytes.fromhex(row.trace_id or row.id)
+    except ValueError:  # a header that was taken before it was checked
+        return bytes.fromhex(row.id)
 
 
 def _who(row: Traced, around: Surroundings) -> dict[str, Value]:

@@ -85,6 +85,7 @@ def test_a_call_is_the_callers_child_and_its_attempts_are_its_children() -> None
 def test_a_call_without_a_trace_is_the_root_of_its_own() -> None:
     span, _ = whole(row())
     assert (span.trace_id.hex(), span.parent_span_id) == (call_id(1), b"")
+    assert attempt(row(trace_id="no hexadecimal number, yet as long"))[0].trace_id == span.trace_id
 
 
 def test_times_are_those_of_the_call_and_of_its_attempts() -> None:
