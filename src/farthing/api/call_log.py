@@ -52,8 +52,12 @@ class CallLog:
             self._marks = tail.place(self._state, NAME) or {}
         self._in_force.look()
         ends = self._clock() + RUN_SECONDS
-        while self._some(self._state) and self._clock() < ends:
-            pass
+        try:
+            while self._some(self._state) and self._clock() < ends:
+                pass
+        except Exception:
+            self._calls, self._marks = WholeCalls(), None
+            raise
 
     def _some(self, state: State) -> bool:
         assert self._marks is not None

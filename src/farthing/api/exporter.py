@@ -28,8 +28,8 @@ from farthing.ledger.workspace import Workspace
 
 BATCH_BYTES = 512 << 10  # of the journal: some thousand spans
 RUN_SECONDS = 4.0  # for which one run goes on, so that the office can end
-MOST_BEHIND = 1 << 30  # bytes of the journal that wait for a collector; older ones are given up
-LONG_AWAY = 8 << 20
+MOST_BEHIND = 256 << 20  # bytes of journal that wait for a collector; a restart reads them all
+LONG_AWAY = 8 << 20  # that are given up beyond that, so that it is not one row at a time
 
 _log = logging.getLogger(__name__)
 
@@ -65,12 +65,12 @@ class Exporter:
         try:
             while self._some(state) and self._clock() < ends:
                 pass
-        except FarthingError:
+        except Exception:
             # What was taken and not sent is read again, with all that came since.
-            self._calls, self._marks = WholeCalls(), tail.place(state, tail.HOLDING)
-            raise
-        finally:
+            self._calls, self._marks = WholeCalls(), None
             self._bound(state)
+            raise
+        self.behind = tail.behind(self._workspace, self._marks)
 
     def _some(self, state: State) -> bool:
         """One document. False when nothing is left to send."""
@@ -119,14 +119,13 @@ class Exporter:
 
     def _bound(self, state: State) -> None:
         """A collector that is away for long must not fill the disk with journal."""
-        marks = self._marks or {}
+        marks = tail.place(state, tail.HOLDING) or {}
         self.behind = tail.behind(self._workspace, marks)
         if self.behind <= MOST_BEHIND:
             return
         lines, marks = tail.read(self._workspace, marks, self.behind - MOST_BEHIND + LONG_AWAY)
         self.given_up += sum(line.text.startswith(b'{"line":"call"') for line in lines)
         _log.error("rows without spans", extra={"why": "the collector was away for too long"})
-        self._calls, self._marks = WholeCalls(), marks
         tail.keep_place(state, tail.HOLDING, marks)
 
     def _opened(self) -> State:

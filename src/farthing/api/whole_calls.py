@@ -37,7 +37,6 @@ class WholeCalls:
 
     def __init__(self) -> None:
         self._open: dict[str, _Open] = {}
-        self.unreadable = 0
 
     def take(self, line: Line, until: float) -> Traced | None:
         """The row that a line holds, if it is one. A failed call is awaited `until` then."""
@@ -46,8 +45,7 @@ class WholeCalls:
             return None
         try:
             row = decode_call(line.text)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            self.unreadable += 1  # half a line, after a power cut
+        except (msgspec.DecodeError, UnicodeDecodeError):  # half a line, after a power cut
             return None
         known = self._open.get(row.id)
         if again:
