@@ -24,7 +24,7 @@ from typing import Any
 import uvloop
 
 from benchmarks.gateway import upstream
-from benchmarks.gateway.load import CALLS, HITS, Door
+from benchmarks.gateway.load import CALLS, HITS, STREAMS, Door
 from benchmarks.gateway.targets import farthing as target
 from farthing.app import GatewayApp
 from farthing.cli.gateway_process import GC_THRESHOLD
@@ -33,6 +33,9 @@ from farthing.ledger.workspace import Workspace
 from farthing.providers.transport.wire import Origin, Request, Timeouts
 
 _HEAD, _, _BODY = (upstream._WHOLE % 0).partition(b"\r\n\r\n")
+# Without the framing of HTTP's chunks, which a transport takes off.
+*_EARLY, _LAST = [(event % 0).partition(b"\r\n")[2][:-2] for event in upstream._EVENTS]
+_EVENTS = [*_EARLY, _LAST.partition(b"\r\n")[0] + b"data: [DONE]\n\n"]
 
 
 class _Answer:
@@ -52,9 +55,22 @@ class _Answer:
         """Nothing is open."""
 
 
+class _Stream(_Answer):
+    """An answer in events, each of them there when it is asked for."""
+
+    def __init__(self) -> None:
+        self.headers = [(b"content-type", b"text/event-stream")]
+        self._left = iter(_EVENTS)
+
+    async def chunk(self) -> bytes:
+        event = next(self._left)
+        self.ended = event is _EVENTS[-1]
+        return event
+
+
 class _AtOnce:
-    async def send(self, _origin: Origin, _request: Request, _timeouts: Timeouts) -> _Answer:
-        return _Answer()
+    async def send(self, _origin: Origin, request: Request, _timeouts: Timeouts) -> _Answer:
+        return _Stream() if b'"stream":true' in request.body else _Answer()
 
     async def close(self) -> None:
         """Nothing is open."""
@@ -64,7 +80,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--calls", type=int, default=2_000, help="in a round")
     parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--same", action="store_true")
+    parser.add_argument("--same", action="store_true", help="one call over and over: a hit")
+    parser.add_argument("--stream", action="store_true", help="twenty events an answer")
     parser.add_argument("--profile", action="store_true", help="where the time goes, by function")
     with tempfile.TemporaryDirectory() as folder:
         uvloop.run(_run(Path(folder), parser.parse_args()))
@@ -79,7 +96,8 @@ async def _run(folder: Path, given: argparse.Namespace) -> None:
     await app.open()
     app.live.transport = _AtOnce()  # type: ignore[assignment]
     door = Door(1, headers={"authorization": f"Bearer {key}", "user-agent": "bench/1"})
-    render = (HITS if given.same else CALLS).render(door)
+    kind = STREAMS if given.stream else HITS if given.same else CALLS
+    render = kind.render(door)
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, 50, 100)  # as the gateway's own process does

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from pkgutil import iter_modules
 
 from farthing.access.keyring import Keyring
@@ -19,7 +22,7 @@ from farthing.gateway.keeper import Keeper
 from farthing.gateway.knobs import Knobs
 from farthing.gateway.live import Live
 from farthing.gateway.memory import Memory
-from farthing.gateway.metrics import Metrics
+from farthing.gateway.metrics import Connections, Metrics
 from farthing.gateway.pages import pages
 from farthing.gateway.pipeline import Rest, join
 from farthing.gateway.restore import Checkpoints, StoredSums, restore
@@ -35,7 +38,8 @@ from farthing.gateway.stages.send import Sender
 from farthing.gateway.stages.settle import Settle
 from farthing.gateway.upstreams import Upstreams, upstreams_of
 from farthing.ledger import journal
-from farthing.ledger.journal import Journal
+from farthing.ledger.disk import SYSTEM, Disk
+from farthing.ledger.journal import Fsync, Journal
 from farthing.ledger.state import State
 from farthing.ledger.workspace import Workspace
 from farthing.policy.policy import DEFAULT
@@ -51,9 +55,10 @@ _SIMULATED_MODELS = ("sim-small", "sim-medium", "sim-large", "sim-embed")
 SIMULATED = {"simulator": Upstream(kind="simulator", models=_SIMULATED_MODELS)}
 
 
-def line(live: Live, memory: Memory) -> Rest:
+def line(live: Live) -> Rest:
     """The order of the stages."""
     settle = Settle(live)
+    live.memory = memory = Memory(live.knobs.policy.cache.max_mb << 20)
     return join(
         (
             Identify(live),
@@ -70,27 +75,54 @@ def line(live: Live, memory: Memory) -> Rest:
     )
 
 
+def _journal(workspace: Workspace, fsync: Fsync) -> Journal:
+    return Journal(workspace, fsync=fsync)
+
+
+def _transports() -> Transport:
+    return Transports(PooledTransport(), _through_aiohttp, _simulated)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """What a gateway meets outside itself. A simulation puts another world in its place."""
+
+    now: Callable[[], float] = time.time  # epoch seconds
+    entropy: Callable[[int], bytes] = os.urandom
+    disk: Disk = SYSTEM
+    journal: Callable[[Workspace, Fsync], Journal] = _journal
+    state: Callable[[Path], State] = State.open
+    prices: Callable[[Path], LivePrices] = LivePrices.open
+    transport: Callable[[], Transport] = _transports
+    bookkeeper: Callable[[Journal], Bookkeeper] = Bookkeeper
+    line: Callable[[Live], Rest] = line
+
+
+THE_WORLD = Around()
+
+
 class GatewayApp:
     """A gateway over one workspace: open it, serve `asgi`, close it."""
 
-    def __init__(self, workspace: Workspace, settings: Settings) -> None:
-        self._workspace, self._settings = workspace, settings
+    def __init__(
+        self, workspace: Workspace, settings: Settings, around: Around = THE_WORLD
+    ) -> None:
+        self._workspace, self._settings, self._around = workspace, settings, around
         folder = settings.path.parent if settings.path else workspace.root
         self._secrets = Secrets(folder, os.environ)
         self.asgi: Gateway
 
     async def open(self) -> None:
         """Everything that must be so before the first call: books in order, sums right."""
-        root = self._workspace.root
-        await _settle_the_dead(self._workspace)
-        self._state = state = State.open(root)
-        self._prices = LivePrices.open(root)
+        root, around = self._workspace.root, self._around
+        await _settle_the_dead(self._workspace, around.disk)
+        self._state = state = around.state(root)
+        self._prices = around.prices(root)
         upstreams = self.upstreams()
         keyring = Keyring.load(state)
-        holds = Holds(StoredSums(state), time.time)
-        self._journal = Journal(self._workspace, fsync=self._settings.gateway.fsync)
-        pooled = PooledTransport()
-        self._transport = Transports(pooled, _through_aiohttp, _simulated)
+        holds = Holds(StoredSums(state), around.now)
+        self._journal = around.journal(self._workspace, self._settings.gateway.fsync)
+        self._transport = around.transport()
         self.live = Live(
             keyring=keyring,
             knobs=Knobs(DEFAULT, "", upstreams, keyring),
@@ -98,13 +130,13 @@ class GatewayApp:
             transport=self._transport,
             prices=self._prices,
             holds=holds,
-            ledger=Bookkeeper(self._journal),
-            now=time.time,
-            ids=Ids(),
+            ledger=around.bookkeeper(self._journal),
+            now=around.now,
+            ids=Ids(around.entropy),
             most_body=self._settings.gateway.max_body_mb << 20,
         )
         checkpoints = Checkpoints(root, holds, self._journal, {})
-        self._keeper = Keeper(root, state, self.live, checkpoints, self._secrets)
+        self._keeper = Keeper(state, self.live, checkpoints, self._secrets)
         self._keeper.load()
         tenants = {key.id: key.tenant for key in keyring.all()}
         checkpoints.marks = restore(self._workspace, state, holds, tenants)
@@ -116,10 +148,9 @@ class GatewayApp:
             if not set("*?[") & set(model)
         ]
         await self._prices.preload(named)
-        memory = Memory(self.live.knobs.policy.cache.max_mb << 20)
-        told = pages(self.live, Metrics(self.live, memory, self._journal.lag, pooled.connections))
         self.live.propagate = self._settings.telemetry.propagate
-        self.asgi = Gateway(self.live, line(self.live, memory), spoken(), told)
+        told = Metrics(self.live, self._journal.lag, _connections(self._transport))
+        self.asgi = Gateway(self.live, around.line(self.live), spoken(), pages(self.live, told))
         self._keeper.start()
 
     async def close(self) -> None:
@@ -134,12 +165,17 @@ class GatewayApp:
         return upstreams_of(settings, self._secrets.of, proxy_of)
 
 
-async def _settle_the_dead(workspace: Workspace) -> None:
+async def _settle_the_dead(workspace: Workspace, disk: Disk) -> None:
     """Book what other processes left open, or wait for the compactor that does it just now."""
-    journal.adopt(workspace)
+    journal.adopt(workspace, disk)
     while journal.unclosed(workspace):
         await asyncio.sleep(0.05)
-        journal.adopt(workspace)
+        journal.adopt(workspace, disk)
+
+
+def _connections(transport: Transport) -> Connections:
+    """Those of our own client, where that is what calls go through."""
+    return transport.connections if isinstance(transport, Transports) else dict
 
 
 def _through_aiohttp() -> Transport:

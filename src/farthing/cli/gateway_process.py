@@ -23,6 +23,7 @@ from farthing.api import logs
 from farthing.app import SIMULATED, GatewayApp
 from farthing.config import Settings
 from farthing.domain.errors import FarthingError, Unavailable
+from farthing.gateway.door import Door
 from farthing.ledger.workspace import Workspace, try_flock
 
 LOCK = "gateway.lock"  # one gateway a workspace: the sums of its budgets are in memory
@@ -99,7 +100,7 @@ def _configured(app: GatewayApp, settings: Settings) -> uvicorn.Config:
     told = settings.gateway
     return uvicorn.Config(
         app.asgi,
-        http="httptools",
+        http=Door,
         ws="none",
         lifespan="off",
         interface="asgi3",

@@ -6,7 +6,6 @@ import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from pathlib import Path
 
 from farthing.access import rules
 from farthing.access.keyring import Keyring
@@ -32,14 +31,9 @@ PATIENCE_SECONDS = 5.0  # how long state.db may be out of reach before hard budg
 
 class Keeper:
     def __init__(
-        self,
-        root: Path,
-        state: State,
-        live: Live,
-        checkpoints: Checkpoints,
-        secrets: Secrets,
+        self, state: State, live: Live, checkpoints: Checkpoints, secrets: Secrets
     ) -> None:
-        self._root, self._state, self._live = root, state, live
+        self._state, self._live = state, live
         self._checkpoints, self._secrets = checkpoints, secrets
         self._seen: object = None
         self._lifts: dict[str, int] = {}
@@ -89,6 +83,9 @@ class Keeper:
             await asyncio.get_running_loop().run_in_executor(self._writer, self._write, *taken)
         except FarthingError:
             self._checkpoints.failed(taken[0])
+        except asyncio.CancelledError:  # written or not: the last checkpoint writes them again
+            self._checkpoints.failed(taken[0])
+            raise
         else:
             self._live.holds.forget_idle()
 
@@ -102,6 +99,9 @@ class Keeper:
             await asyncio.get_running_loop().run_in_executor(self._writer, self._keep_rates, rates)
         except FarthingError:
             self._live.ledger.new_rates += ids
+        except asyncio.CancelledError:
+            self._live.ledger.new_rates += ids
+            raise
 
     def _keep_rates(self, rates: list[Rate]) -> None:
         used_rates.keep(self._opened(), rates)
@@ -109,7 +109,7 @@ class Keeper:
     def _opened(self) -> State:
         """The writing thread's own connection."""
         if self._store is None:
-            self._store = State.open(self._root)
+            self._store = self._state.again()
         return self._store
 
     def _write(self, changed: list[tuple[Place, Kept]], marks: Marks) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from farthing.budgets.holds import Holds
     from farthing.gateway.bookkeeper import Bookkeeper
     from farthing.gateway.knobs import Knobs
+    from farthing.gateway.memory import Memory
     from farthing.gateway.upstreams import Upstreams
     from farthing.prices.book import Book
     from farthing.providers.transport.wire import Transport
@@ -60,4 +61,5 @@ class Live:
         self.counters = Counters()
         self.state_lost: str | None = None  # why hard budgets cannot be vouched for
         self.draining = False
+        self.memory: Memory | None = None  # of kept answers
         self.propagate = False  # whether providers are told of the trace that a call belongs to

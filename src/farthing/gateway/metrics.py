@@ -15,7 +15,6 @@ from prometheus_client.registry import Collector
 
 from farthing.gateway.counters import Counters
 from farthing.gateway.live import Live
-from farthing.gateway.memory import Memory
 from farthing.gateway.timings import Timings
 
 MOST_BUDGETS = 200  # that are told one by one: those nearest their limits
@@ -27,19 +26,17 @@ Connections = Callable[[], Mapping[str, tuple[int, int]]]
 class Metrics(Collector):
     """Read off when somebody asks. No label's values come from callers."""
 
-    def __init__(
-        self, live: Live, memory: Memory, lag: Callable[[], float], connections: Connections
-    ) -> None:
-        self._live, self._memory = live, memory
-        self._lag, self._connections = lag, connections
+    def __init__(self, live: Live, lag: Callable[[], float], connections: Connections) -> None:
+        self._live, self._lag, self._connections = live, lag, connections
 
     def collect(self) -> Iterator[Metric]:
         yield from _counted(self._live.counters)
         yield from _timed(self._live.counters)
         yield from self._books()
         yield from self._budgets()
-        yield _gauge("cache_entries", "Answers that are kept.", len(self._memory))
-        yield _gauge("cache_bytes", "Memory that they take.", self._memory.used_bytes)
+        if (memory := self._live.memory) is not None:
+            yield _gauge("cache_entries", "Answers that are kept.", len(memory))
+            yield _gauge("cache_bytes", "Memory that they take.", memory.used_bytes)
         yield from _connected(self._connections())
 
     def _books(self) -> Iterator[Metric]:

@@ -9,7 +9,6 @@ import msgspec
 
 from farthing.budgets.holds import OVER_BOUND, Facts, Holds, Kept, Place
 from farthing.domain.call import Call
-from farthing.domain.errors import Unavailable
 from farthing.domain.money import Money
 from farthing.ledger import journal
 from farthing.ledger.journal import Journal
@@ -101,10 +100,7 @@ class Checkpoints:
 
         The journal first: after a power cut it must reach at least as far as the marks say.
         """
-        try:
-            self._journal.sync()
-        except OSError as error:
-            raise Unavailable(f"The journal cannot be made durable: {error}.") from error
+        self._journal.sync()
         with state.changing() as change:
             change.executemany(
                 """INSERT INTO sums (budget, instance, period, settled_usd, blocked)

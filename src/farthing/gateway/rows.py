@@ -128,11 +128,12 @@ def _costs(done: Outcome) -> bytes:
             (b"list", listed),
             (b"contracted", done.contracted),
             (b"effective", effective),
-            (b"reported", done.reported),
         )
         costs = b"".join(
             b',"%b_usd":"%b"' % (name, _usd(each)) for name, each in named if each is not None
         )
+    if done.reported is not None:
+        costs += b',"reported_usd":"%b"' % _usd(done.reported)
     if done.price_ids:
         costs += b',"price_ids":%b' % _encode(",".join(done.price_ids))
     return costs

@@ -12,10 +12,9 @@ ones before it can go. This module is on the gateway's hot path: no DuckDB, no A
 from __future__ import annotations
 
 import os
-import secrets
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +25,8 @@ import msgspec
 from farthing.domain.call import Call, Traced
 from farthing.domain.errors import Defect, DiskFull, FarthingError, Unavailable
 from farthing.domain.money import PICO_PER_USD, Money
-from farthing.ledger.durable import is_disk_full, sync_file, sync_folders
+from farthing.ledger.disk import APPENDING, SYSTEM, Disk, sync_path
+from farthing.ledger.durable import is_disk_full, sync_file
 from farthing.ledger.workspace import Workspace, try_flock
 
 Fsync = Literal["batch", "always"]
@@ -62,10 +62,15 @@ class Entry:
     hold: Money | None
 
 
+def new_set(now: float, entropy: Callable[[int], bytes] = os.urandom) -> str:
+    """A set's name: those of later processes sort after those of earlier ones."""
+    return f"{int(now * 1000):012x}{entropy(6).hex()}"
+
+
 class Journal:
     """The set of segments that this process writes. Threads may share it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  how it writes, and on what
         self,
         workspace: Workspace,
         *,
@@ -73,24 +78,25 @@ class Journal:
         sync_seconds: float = SYNC_SECONDS,
         rotate_bytes: int = ROTATE_BYTES,
         rotate_seconds: float = ROTATE_SECONDS,
+        disk: Disk = SYSTEM,
+        name: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.set = f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(6)}"
-        self.seq = 1
+        self.set, self.seq = name or new_set(time.time()), 1
+        self._disk, self._write_bytes, self._clock = disk, disk.write, clock
         self._always = fsync == "always"
         self._rotate_bytes, self._rotate_seconds = rotate_bytes, rotate_seconds
         self._turn = threading.Lock()
         self._open: dict[Attempt, bytes] = {}
-        self._folder, self._lock, self._file = _start_set(workspace, self.set)
-        self._size, self._born = 0, time.monotonic()
+        self._folder, self._lock, self._file = _start_set(workspace, self.set, disk)
+        self._size, self._born = 0, clock()
         self._dirty = False
         self._synced = self._born  # up to when everything that was written is on the disk
         self._retired: list[int] = []  # sealed, not yet on the disk
-        self._failure: FarthingError | None = None
-        self._stop = threading.Event()
-        self._syncer = threading.Thread(
-            target=self._sync_until_stopped, args=(sync_seconds,), name="journal-sync", daemon=True
-        )
-        self._syncer.start()
+        self._failure: FarthingError | None = None  # why nothing is written any more
+        self._unsynced: Unavailable | None = None  # … because a sync failed
+        self._closed = False
+        self._end_syncing = disk.repeat(sync_seconds, self._look_after)
 
     def intent(self, call: Call, hold: Money | None) -> None:
         """Say what is about to be asked. Returns once a killed process would not lose it.
@@ -130,38 +136,48 @@ class Journal:
 
     def lag(self) -> float:
         """Everything written until so many seconds ago is on the disk."""
-        return time.monotonic() - self._synced
+        return self._clock() - self._synced
 
     def sync(self) -> None:
-        """Wait until everything written so far is on the disk."""
-        began = time.monotonic()
+        """Wait until everything written so far is on the disk.
+
+        Raises Unavailable, and once it did, always: nobody knows what a failed sync left there.
+        """
+        if self._unsynced is not None:
+            raise self._unsynced
+        began = self._clock()
         with self._turn:
             retired, self._retired = self._retired, []
             self._dirty = False
             files = [*retired, os.dup(self._file)]
         try:
             for file in files:
-                os.fdatasync(file)
+                self._disk.sync(file)
             if retired:
-                sync_file(self._folder)
+                sync_path(self._disk, self._folder)
             self._synced = began
+        except OSError as error:
+            raise self._fails(error) from error
         finally:
             for file in files:
                 os.close(file)
 
     def close(self) -> None:
         """Stop writing. Intents still open are booked at their hold by whoever adopts the set."""
-        if self._stop.is_set():
+        if self._closed:
             return
-        self._stop.set()
-        self._syncer.join()
+        self._closed = True
+        self._end_syncing()
         with self._turn:
             self._failure = Defect("A closed journal was written to.")
-        self.sync()
-        if not self._open:
-            _mark_closed(self._folder)
-        os.close(self._file)
-        os.close(self._lock)
+        try:
+            if self._unsynced is None:
+                self.sync()
+                if not self._open:
+                    _mark_closed(self._folder, self._disk)
+        finally:
+            os.close(self._file)
+            os.close(self._lock)
 
     def __enter__(self) -> Journal:
         return self
@@ -175,47 +191,65 @@ class Journal:
         if self._size >= self._rotate_bytes:
             with suppress(DiskFull):  # the line itself may still fit
                 self._rotate()
-        _append(self._file, line, self._size, self._folder)
+        _append(self._write_bytes, self._file, line, self._size, self._folder)
+        if self._always:
+            self._sync_at_once()
         self._size += len(line)
         self._dirty = True
-        if self._always:
-            os.fdatasync(self._file)
+
+    def _sync_at_once(self) -> None:
+        """What was written last, or the file is as it was: nobody may book a line twice."""
+        try:
+            self._disk.sync(self._file)
+        except OSError as error:
+            os.ftruncate(self._file, self._size)
+            raise self._fails(error) from error
+
+    def _fails(self, error: OSError) -> Unavailable:
+        """From now on nothing is written any more, until another process begins anew."""
+        self._failure = self._unsynced = _failing(self._folder, error)
+        return self._failure
 
     def _aged(self) -> bool:
-        return time.monotonic() - self._born >= self._rotate_seconds
+        return self._clock() - self._born >= self._rotate_seconds
 
     def _rotate(self) -> None:
         carried = b"".join(self._open.values())
         fresh = self._folder / f".{self.seq + 1}"
-        file = os.open(fresh, _APPENDING, 0o666)
         try:
-            _append(file, carried, 0, self._folder)
+            file = self._disk.open(fresh, APPENDING)
+        except OSError as error:
+            raise _unwritable(self._folder, error) from error
+        try:
+            _append(self._write_bytes, file, carried, 0, self._folder)
         except BaseException:
             os.close(file)
             fresh.unlink()
             raise
-        if self._always:
-            os.fdatasync(file)
         # From here on the old segment is sealed: nothing may be written to it any more.
         fresh.rename(_segment_path(self._folder, self.seq + 1))
         self._retired.append(self._file)
-        self._file, self._size, self._born = file, len(carried), time.monotonic()
+        self._file, self._size, self._born = file, len(carried), self._clock()
         self.seq += 1
-
-    def _sync_until_stopped(self, seconds: float) -> None:
-        while not self._stop.wait(seconds):
+        if self._always:  # or lines that are synced would lie in a file whose name is not
             try:
-                if self._size and self._aged():
-                    with suppress(DiskFull):
-                        self.rotate()
-                if self._dirty or self._retired:
-                    self.sync()
-                else:
-                    self._synced = time.monotonic()
+                self._disk.sync(file)
+                sync_path(self._disk, self._folder)
             except OSError as error:
-                self._failure = Unavailable(f"The disk of {self._folder} fails: {error}.")
-            except Unavailable as error:
-                self._failure = error
+                raise self._fails(error) from error
+
+    def _look_after(self) -> None:
+        """What is done every few milliseconds: rotate what is old, sync what was written."""
+        try:
+            if self._size and self._aged():
+                with suppress(DiskFull):
+                    self.rotate()
+            if self._dirty or self._retired:
+                self.sync()
+            else:
+                self._synced = self._clock()
+        except Unavailable as error:
+            self._failure = error
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +260,7 @@ class Adopted:
     recovered: int = 0
 
 
-def adopt(workspace: Workspace) -> Adopted:
+def adopt(workspace: Workspace, disk: Disk = SYSTEM) -> Adopted:
     """Close the sets of dead processes: cut a torn line, book open intents at their hold.
 
     A set whose flock is free has no writer any more. Whoever takes that lock is the only one
@@ -238,7 +272,7 @@ def adopt(workspace: Workspace) -> Adopted:
         if lock is None:
             continue
         try:
-            recovered += _recover(workspace, folder)
+            recovered += _recover(workspace, folder, disk)
         finally:
             os.close(lock)
         sets += 1
@@ -279,9 +313,9 @@ def replay(workspace: Workspace, after: Mapping[str, int]) -> Iterator[Entry]:
             yield from read(segment)
 
 
-def read(segment: Segment, offset: int = 0) -> Iterator[Entry]:
-    """A segment's whole lines, from a byte on."""
-    written = segment.path.read_bytes()[offset:]
+def read(segment: Segment, offset: int = 0, end: int | None = None) -> Iterator[Entry]:
+    """A segment's whole lines, from a byte on, and up to one."""
+    written = segment.path.read_bytes()[offset:end]
     for line in written[: written.rfind(b"\n") + 1].splitlines():
         head = _HEAD.decode(line)
         yield Entry(segment, head.line == "call", _CALL.decode(line), head.hold_usd)
@@ -293,7 +327,6 @@ def decode_call(line: bytes) -> Traced:
 
 
 _CLOSED = "closed"
-_APPENDING = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 
 
 class _Head(msgspec.Struct, gc=False):
@@ -324,33 +357,42 @@ _CALL = msgspec.json.Decoder(Call, dec_hook=_from_json)
 _TRACED = msgspec.json.Decoder(Traced, dec_hook=_from_json)
 
 
-def _append(file: int, line: bytes, size: int, folder: Path) -> None:
+def _append(
+    write: Callable[[int, bytes], int], file: int, line: bytes, size: int, folder: Path
+) -> None:
     """Write a line whole, or leave the file as it was."""
     try:
-        while len(line) > (written := os.write(file, line)):
+        while len(line) > (written := write(file, line)):
             line = line[written:]
     except OSError as error:
         os.ftruncate(file, size)
-        if is_disk_full(error):
-            raise DiskFull(str(folder)) from error
-        raise Unavailable(f"The disk of {folder} fails: {error}.") from error
+        raise _unwritable(folder, error) from error
 
 
-def _start_set(workspace: Workspace, name: str) -> tuple[Path, int, int]:
+def _unwritable(folder: Path, error: OSError) -> Unavailable:
+    return DiskFull(str(folder)) if is_disk_full(error) else _failing(folder, error)
+
+
+def _failing(folder: Path, error: OSError) -> Unavailable:
+    return Unavailable(f"The disk of {folder} fails: {error}.")
+
+
+def _start_set(workspace: Workspace, name: str, disk: Disk) -> tuple[Path, int, int]:
     """Make the folder with its lock already taken, so that nobody takes it for a dead one's."""
     fresh = workspace.journal / f".{name}"
     folder = workspace.journal / name
     try:
         fresh.mkdir()
-        lock = os.open(fresh / "lock", _APPENDING, 0o666)
+        lock = disk.open(fresh / "lock", APPENDING)
         try_flock(lock)
-        file = os.open(_segment_path(fresh, 1), _APPENDING, 0o666)
+        file = disk.open(_segment_path(fresh, 1), APPENDING)
+        sync_path(disk, fresh)  # a set without its lock would be nobody's, for good
     except OSError as error:
         if is_disk_full(error):
             raise DiskFull(str(workspace.root)) from error
         raise Unavailable(f"The journal in {workspace.root} cannot be written: {error}.") from error
     fresh.rename(folder)
-    sync_folders([folder, workspace.journal])
+    sync_path(disk, workspace.journal)
     return folder, lock, file
 
 
@@ -368,7 +410,7 @@ def _take_over(folder: Path) -> int | None:
     return None
 
 
-def _recover(workspace: Workspace, folder: Path) -> int:
+def _recover(workspace: Workspace, folder: Path, disk: Disk) -> int:
     """Settle what a dead process left open; answers how many intents that were."""
     while True:
         try:
@@ -377,15 +419,18 @@ def _recover(workspace: Workspace, folder: Path) -> int:
             break
         except FileNotFoundError:  # sealed segments may be compacted meanwhile
             continue
+    for each in found:  # or sums could outlive what they were counted from
+        sync_path(disk, each.path)
     if lines:
         path = found[-1].path
-        file = os.open(path, _APPENDING)
+        file = disk.open(path, APPENDING)
         try:
-            _append(file, b"".join(map(_recovered, lines)), path.stat().st_size, folder)
-            os.fdatasync(file)
+            booked = b"".join(map(_recovered, lines))
+            _append(disk.write, file, booked, path.stat().st_size, folder)
+            disk.sync(file)
         finally:
             os.close(file)
-    _mark_closed(folder)
+    _mark_closed(folder, disk)
     return len(lines)
 
 
@@ -460,9 +505,9 @@ def _replace(path: Path, content: bytes) -> None:
     sync_file(path.parent)
 
 
-def _mark_closed(folder: Path) -> None:
+def _mark_closed(folder: Path, disk: Disk) -> None:
     (folder / _CLOSED).touch()
-    sync_file(folder)
+    sync_path(disk, folder)
 
 
 def _segment_path(folder: Path, seq: int) -> Path:

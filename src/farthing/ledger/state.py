@@ -105,6 +105,10 @@ class State:
         _migrate(connection, Path(FILE))
         return cls(connection, Path(FILE))
 
+    def again(self) -> State:
+        """Another connection to the same, for another thread."""
+        return State.open(self.path.parent)
+
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         """All rows of a query that only reads."""
         try:

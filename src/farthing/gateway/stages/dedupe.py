@@ -90,21 +90,26 @@ class Dedupe:
     async def _read_along(self, x: Exchange, flight: _Flight, first: bytes) -> None:
         recording = flight.recording
         x.cache_word = b"coalesced"
+        status: Status = "cancelled"  # also where a shutdown, or its caller's silence, ends this
+        try:
+            await self._pass_on(x, recording, first)
+            if not x.hung_up:
+                status = "error" if recording.failed else "ok"
+        finally:
+            saved = flight.leader.cost
+            self._live.counters.saved_pico["coalesce"] += (saved or Money.ZERO).pico
+            line = free_line(x, status, self._live.time(), saved=saved, reason="coalesce")
+            self._live.ledger.book((x.id, 0), line)
+        await x.reply.chunk(b"", last=True)
+
+    async def _pass_on(self, x: Exchange, recording: Recording, part: bytes) -> None:
         headers = [*recording.headers, (b"x-farthing-cost-usd", b"0")]
         await x.reply.start(recording.status, headers)
-        part, read = first, 0
+        read = 0
         while part and not x.hung_up:
             read = len(recording.chunks)
             await x.reply.chunk(part, last=False)
             part = await recording.read(read)
-        saved = flight.leader.cost
-        status: Status = "ok"
-        if x.hung_up or recording.failed:
-            status = "cancelled" if x.hung_up else "error"
-        self._live.counters.saved_pico["coalesce"] += (saved or Money.ZERO).pico
-        line = free_line(x, status, self._live.time(), saved=saved, reason="coalesce")
-        self._live.ledger.book((x.id, 0), line)
-        await x.reply.chunk(b"", last=True)
 
     async def _count(self, x: Exchange, key: bytes, rest: Rest) -> None:
         """In shadow: note what joining would have saved, and ask all the same."""

@@ -32,24 +32,26 @@ class Metering:
     async def _stream(self, x: Exchange, attempt: Attempt, answer: Answer, rest: Rest) -> None:
         meter, reply = attempt.meter, x.reply
         assert meter is not None
-        read = 0
+        read, last = 0, b""
         try:
             part = await answer.chunk()
             attempt.first_byte = self._live.time()
             await reply.start(answer.status, theirs(answer))
             while part:
                 read += len(part)
-                if passed := meter.feed(part):
-                    await reply.chunk(passed, last=False)
+                passed = meter.feed(part)
                 if answer.ended or (x.hung_up and self._enough(x, attempt, read)):
+                    last = passed
                     break
+                if passed:
+                    await reply.chunk(passed, last=False)
                 part = await answer.chunk()
         except Lost as error:
             await self._broke_off(x, attempt, error)
             return
-        left = meter.feed(b"")
+        last += meter.feed(b"")
         await rest(x)  # settles before the caller knows that it is over
-        await reply.chunk(left, last=True)
+        await reply.chunk(last, last=True)
 
     async def _whole(self, x: Exchange, attempt: Attempt, answer: Answer, rest: Rest) -> None:
         meter = attempt.meter

@@ -123,29 +123,36 @@ _CHUNKS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 class _Teller:
-    """Usage is cumulative and may be in every chunk: the last one counts."""
+    """Usage is cumulative and may be in every chunk: the last one counts.
 
-    __slots__ = ("_provider", "_reading", "_told", "done", "failed", "final", "text")
+    Only a finish reason says that it is the last: what ends without one was cut short.
+    """
+
+    __slots__ = (
+        "_counted", "_finished", "_provider", "_reading", "_told",
+        "done", "failed", "final", "text",
+    )  # fmt: skip
 
     def __init__(self, provider: str | None) -> None:
         self.done = self.final = self.failed = False
         self.text = 0
+        self._counted = self._finished = False
         self._provider = provider
         self._told = b""
         self._reading: Reading | None = None
 
     def event(self, data: bytes) -> bool:
         chunk = _CHUNK.decode(data)
-        finished = False
         for candidate in chunk.candidates:
-            finished = finished or candidate.finish_reason is not None
+            self._finished = self._finished or candidate.finish_reason is not None
             for part in candidate.content.parts if candidate.content is not None else ():
                 self.text += len(part.text.encode()) + len(bytes(part.function_call))
         if given(chunk.usage_metadata):
             self._told, self._reading = data, None
             # Before the first token of an answer, usage tells of the prompt alone.
-            self.final = b'"candidatesTokenCount"' in bytes(chunk.usage_metadata)
-        self.done = self.done or (finished and self._told != b"")
+            self._counted = b'"candidatesTokenCount"' in bytes(chunk.usage_metadata)
+        self.final = self._finished and self._counted
+        self.done = self.done or (self._finished and self._told != b"")
         self.failed = self.failed or given(chunk.error)
         return False
 
