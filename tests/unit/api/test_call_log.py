@@ -33,7 +33,9 @@ def workspace(tmp_path: Path) -> Workspace:
 
 
 @pytest.fixture
-def lines(caplog: pytest.LogCaptureFixture) -> Any:
+def lines(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Any:
+    # import-linter, which another test runs in this process, silences loggers that it finds.
+    monkeypatch.setattr(logging.getLogger("farthing.calls"), "disabled", False)
     caplog.set_level(logging.INFO, "farthing.calls")
     return lambda: [
         msgspec.json.decode(JsonLines().format(each))
