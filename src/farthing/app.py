@@ -5,12 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
 
 from farthing.access.keyring import Keyring
 from farthing.access.secret import Secrets
@@ -22,7 +19,7 @@ from farthing.gateway.ids import Ids
 from farthing.gateway.keeper import Keeper
 from farthing.gateway.knobs import Knobs
 from farthing.gateway.live import Live
-from farthing.gateway.memory import Memory
+from farthing.gateway.metrics import Connections, Metrics
 from farthing.gateway.pages import pages
 from farthing.gateway.pipeline import Rest, join
 from farthing.gateway.restore import Checkpoints, StoredSums, restore
@@ -44,11 +41,13 @@ from farthing.ledger.state import State
 from farthing.ledger.workspace import Workspace
 from farthing.policy.policy import DEFAULT
 from farthing.prices.live import LivePrices
-from farthing.providers import protocols
-from farthing.providers.protocol import Protocol
+from farthing.providers import kinds
+from farthing.providers.protocol import Protocol, place_of
 from farthing.providers.transport.choose import Transports
 from farthing.providers.transport.http1 import PooledTransport
+from farthing.providers.transport.proxies import proxy_of
 from farthing.providers.transport.wire import Transport
+from farthing.registry import PROTOCOLS, plugins
 
 _SIMULATED_MODELS = ("sim-small", "sim-medium", "sim-large", "sim-embed")
 SIMULATED = {"simulator": Upstream(kind="simulator", models=_SIMULATED_MODELS)}
@@ -62,7 +61,7 @@ def line(live: Live) -> Rest:
             Identify(live),
             Scope(live),
             Guard(live),
-            Cache(live, Memory(live.knobs.policy.cache.max_mb << 20)),
+            Cache(live),
             Dedupe(live),
             Route(live),
             Hold(live, settle),
@@ -116,7 +115,8 @@ class GatewayApp:
         await _settle_the_dead(self._workspace, around.disk)
         self._state = state = around.state(root)
         self._prices = around.prices(root)
-        upstreams = self.upstreams()
+        protocols = spoken()
+        upstreams = self.upstreams(protocols)
         keyring = Keyring.load(state)
         holds = Holds(StoredSums(state), around.now)
         self._journal = around.journal(self._workspace, self._settings.gateway.fsync)
@@ -131,13 +131,16 @@ class GatewayApp:
             ledger=around.bookkeeper(self._journal),
             now=around.now,
             ids=Ids(around.entropy),
+            most_body=self._settings.gateway.max_body_mb << 20,
         )
+        self.live.answers.open(root, state, around.now)
         checkpoints = Checkpoints(root, holds, self._journal, {})
         self._keeper = Keeper(state, self.live, checkpoints, self._secrets)
         self._keeper.load()
         tenants = {key.id: key.tenant for key in keyring.all()}
         checkpoints.marks = restore(self._workspace, state, holds, tenants)
         await self._keeper.checkpoint()
+        await self.live.answers.ready()
         named = [
             (each.provider, model)
             for each in upstreams.all.values()
@@ -145,20 +148,23 @@ class GatewayApp:
             if not set("*?[") & set(model)
         ]
         await self._prices.preload(named)
-        most = self._settings.gateway.max_body_mb << 20
-        self.asgi = Gateway(self.live, around.line(self.live), spoken(), pages(self.live), most)
+        self.live.propagate = self._settings.telemetry.propagate
+        told = Metrics(self.live, self._journal.lag, _connections(self._transport))
+        self.asgi = Gateway(self.live, around.line(self.live), protocols, pages(self.live, told))
         self._keeper.start()
 
     async def close(self) -> None:
         await self._transport.close()
         await self._prices.close()
         await self._keeper.close()
+        await self.live.answers.close()
         self._journal.close()
         self._state.close()
 
-    def upstreams(self) -> Upstreams:
-        settings = self._settings
-        return upstreams_of(settings, self._secrets.of, _proxy_of)
+    def upstreams(self, protocols: Mapping[str, Protocol]) -> Upstreams:
+        places = {name: place_of(protocol) for name, protocol in protocols.items()}
+        known = kinds.speaking(places)
+        return upstreams_of(self._settings, self._secrets.of, proxy_of, known)
 
 
 async def _settle_the_dead(workspace: Workspace, disk: Disk) -> None:
@@ -167,6 +173,11 @@ async def _settle_the_dead(workspace: Workspace, disk: Disk) -> None:
     while journal.unclosed(workspace):
         await asyncio.sleep(0.05)
         journal.adopt(workspace, disk)
+
+
+def _connections(transport: Transport) -> Connections:
+    """Those of our own client, where that is what calls go through."""
+    return transport.connections if isinstance(transport, Transports) else dict
 
 
 def _through_aiohttp() -> Transport:
@@ -183,17 +194,5 @@ def _simulated() -> Transport:
 
 
 def spoken() -> dict[str, Protocol]:
-    """Every protocol, by name: one file each in `providers/protocols/`."""
-    names = (found.name for found in iter_modules(protocols.__path__))
-    loaded = (import_module(f"{protocols.__name__}.{name}").PROTOCOL for name in names)
-    return {protocol.name: protocol for protocol in loaded}
-
-
-def _proxy_of(scheme: str, host: str) -> str | None:
-    """What HTTPS_PROXY, HTTP_PROXY and NO_PROXY say; never a proxy for this machine itself."""
-    if host in {"localhost", "::1"} or host.startswith("127.") or not os.environ:
-        return None
-    proxies = urllib.request.getproxies_environment()
-    if urllib.request.proxy_bypass(host):
-        return None
-    return proxies.get(scheme)
+    """Every protocol, by name: ours, and those of other packages."""
+    return {protocol.name: protocol for protocol in plugins(PROTOCOLS)}

@@ -4,11 +4,10 @@ import ast
 import re
 import subprocess
 import sys
-from importlib.machinery import SourceFileLoader
-from importlib.util import module_from_spec, spec_from_loader
 
 import pytest
 
+from tests.house import tree
 from tests.house.tree import HOME, files
 
 MAKE = (HOME / "Makefile").read_text()
@@ -16,10 +15,7 @@ MAKE = (HOME / "Makefile").read_text()
 
 @pytest.fixture(scope="module")
 def dev():
-    loader = SourceFileLoader("dev_script", str(HOME / "dev"))
-    module = module_from_spec(spec_from_loader("dev_script", loader))
-    loader.exec_module(module)
-    return module
+    return tree.dev()
 
 
 def test_it_imports_nothing_but_the_standard_library():

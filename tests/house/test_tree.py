@@ -1,6 +1,7 @@
 """The tree holds what is ours: no machine's paths, no addresses in locks, nothing built."""
 
 import ast
+import json
 import re
 
 import pytest
@@ -8,7 +9,8 @@ import pytest
 from tests.house.tree import HOME, files, python_files
 
 TEXTS = {path.relative_to(HOME).as_posix(): path for path in files()}
-LOCKS = sorted(name for name in TEXTS if name.startswith("requirements/"))
+NPM_LOCKS = sorted(name for name in TEXTS if name.endswith("package-lock.json"))
+LOCKS = NPM_LOCKS + sorted(name for name in TEXTS if name.startswith("requirements/"))
 MACHINE_PATH = re.compile(r"(?<![\w./-])/(?:" + "|".join(["work", "farm", "root", "home"]) + ")/")
 ADDRESS = re.compile(r"https?:|file:|git\+|--(?:extra-)?index|--find-links")
 REGISTRY = re.compile(r"pypi\.org|pythonhosted|registry\.npmjs|" + "simple" + r"/?['\"]?$")
@@ -35,6 +37,12 @@ def test_every_locked_package_is_pinned_by_hash(name):
     pins = re.split(r"\n(?=\S)", TEXTS[name].read_text().strip())
     assert pins
     assert [pin for pin in pins if not re.match(r"[\w.-]+==\S+.*--hash=sha256:", pin, re.S)] == []
+
+
+@pytest.mark.parametrize("name", NPM_LOCKS)
+def test_every_npm_package_is_pinned_by_hash(name):
+    packages = json.loads(TEXTS[name].read_text())["packages"]
+    assert all(each.get("integrity") for path, each in packages.items() if path)
 
 
 def test_no_file_speaks_of_this_machine_or_of_a_registry():

@@ -1,7 +1,10 @@
 """The project's own files, for the tests that read them."""
 
 import subprocess
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
+from types import ModuleType
 
 HOME = Path(__file__).parent.parent.parent
 SOURCE = HOME / "src" / "farthing"
@@ -11,6 +14,16 @@ ROOMS = {
     for path in SOURCE.iterdir()
     if path.name != "__init__.py" and (path.suffix == ".py" or (path / "__init__.py").exists())
 }
+
+
+def dev() -> ModuleType:
+    """The set-up script: it knows where packages and programs come from."""
+    loader = SourceFileLoader("dev_script", str(HOME / "dev"))
+    spec = spec_from_loader("dev_script", loader)
+    assert spec is not None
+    module = module_from_spec(spec)
+    loader.exec_module(module)
+    return module
 
 
 def files() -> list[Path]:

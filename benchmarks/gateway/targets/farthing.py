@@ -38,23 +38,30 @@ def serve(place: Place) -> Iterator[Server]:
     if _run(place, "up", "--help").returncode:
         raise Absent("has no `farthing up` yet")
     (place.folder / "farthing.toml").write_text(SETTINGS.format(upstream=place.upstream))
-    made = _run(place, "key", "create", "--team", "bench", "--hard-budget", BUDGET, "--json")
-    if made.returncode:
-        raise Absent(f"gave no key: {made.stdout}{made.stderr}")
-    (place.folder / "policy.toml").write_text(POLICY)
-    policy = _run(place, "policy", "set", place.folder / "policy.toml")
-    notes = [f"policy not set: {policy.stdout}{policy.stderr}"] if policy.returncode else []
+    key = made_key(place)
 
     up = [*_farthing(place), "up", "--gateway-port", "0", "--office-port", "0", "--json"]
     with started(up, place, {"FARTHING_BENCH_KEY": "sk-upstream"}) as process:
         port = wait_for(lambda: _gateway_port(place), process, place)
-        bearer = {"authorization": f"Bearer {json.loads(made.stdout)['key']}"}
+        bearer = {"authorization": f"Bearer {key}"}
         door = Door(port, headers=bearer)
         everyone = cpu.family(process.pid)
         # The supervisor holds the socket as well, and what the gateway starts may inherit it.
         gateway = [pid for pid in everyone if pid in cpu.listeners(port)][1:2]
         beside = [pid for pid in everyone if pid not in gateway]
-        yield Server(NAME, door, gateway, beside, [*notes, *_doubts(door)], caches=True)
+        yield Server(NAME, door, gateway, beside, _doubts(door), caches=True)
+
+
+def made_key(place: Place) -> str:
+    """A key with a hard budget, under a policy with the cache on."""
+    made = _run(place, "key", "create", "--team", "bench", "--hard-budget", BUDGET, "--json")
+    if made.returncode:
+        raise Absent(f"gave no key: {made.stdout}{made.stderr}")
+    (place.folder / "policy.toml").write_text(POLICY)
+    policy = _run(place, "policy", "set", place.folder / "policy.toml")
+    if policy.returncode:
+        raise Absent(f"took no policy: {policy.stdout}{policy.stderr}")
+    return str(json.loads(made.stdout)["key"])
 
 
 def _doubts(door: Door) -> list[str]:

@@ -16,13 +16,15 @@ from starlette.types import ASGIApp
 
 from farthing.api import answers, metrics
 from farthing.api.callers import Callers
-from farthing.api.chores import Chores, Run
+from farthing.api.chores import Lanes, Run
 from farthing.api.doorway import Doorway
 from farthing.api.housekeeping import Housekeeping
 from farthing.api.metrics import Metrics
+from farthing.api.telemetry import Telemetry
 from farthing.api.traces import Traces
 from farthing.config import Settings
 from farthing.domain.errors import FarthingError
+from farthing.ledger import durable
 from farthing.ledger.inbox import Inbox
 from farthing.ledger.state import State
 from farthing.ledger.workspace import Workspace
@@ -33,12 +35,14 @@ class Office:
 
     def __init__(self, root: Path) -> None:
         self.workspace = Workspace.open(root)
-        self.settings = Settings.load(root).office
+        settings = Settings.load(root)
+        self.settings = settings.office
         self.state = State.open(root)
         housekeeping = Housekeeping(self.workspace, Inbox(self.workspace))
-        self.chores = Chores(housekeeping.chores())
+        telemetry = Telemetry(self.workspace, settings, self.state)
+        self.chores = Lanes(housekeeping.chores(), *telemetry.lanes())
         self.traces = Traces(Callers(self.state), housekeeping.inbox)
-        self.metrics = Metrics(self.chores, housekeeping, self.traces)
+        self.metrics = Metrics(self.chores, housekeeping, self.traces, telemetry)
 
     async def close(self) -> None:
         await self.chores.stop()
@@ -79,12 +83,13 @@ async def _alive(_: Request) -> Response:
 
 
 async def _ready(request: Request) -> Response:
-    """Whether the workspace can be read and state.db answers; how the chores went last."""
+    """Whether the workspace can be read and written, and state.db answers; how the chores went."""
     office: Office = request.app.state.office
     error = None
     try:
         office.state.version()
         await asyncio.to_thread(Workspace.open, office.workspace.root, create=False)
+        await asyncio.to_thread(durable.try_room, office.workspace.root)
     except FarthingError as failure:
         error = str(failure)
     runs = {name: _told(run) for name, run in office.chores.runs.items()}

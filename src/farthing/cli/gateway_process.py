@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import fcntl
 import gc
+import logging
 import os
 import signal
 import socket
@@ -15,21 +16,25 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import cast
 
 import uvicorn
 
+from farthing.api import logs
 from farthing.app import SIMULATED, GatewayApp
 from farthing.config import Settings
 from farthing.domain.errors import FarthingError, Unavailable
-from farthing.ledger.workspace import Workspace, try_flock
+from farthing.gateway.connection import Connection, most_connections
+from farthing.gateway.patience import Patience
+from farthing.ledger.workspace import GATEWAY_LOCK, Workspace, try_flock
 
-LOCK = "gateway.lock"  # one gateway a workspace: the sums of its budgets are in memory
 TAKEOVER_SECONDS = 40.0  # a gateway that drains may take so long to end
 GC_THRESHOLD = 100_000
 
 
 def main() -> None:
     asked = _arguments()
+    logs.to_stderr(logging.WARNING)
     try:
         with uvicorn_loop() as runner:
             runner.run(serve(asked))
@@ -63,13 +68,20 @@ async def serve(asked: argparse.Namespace) -> None:
         # uvicorn hands a signal on once it has shut down; it must not end us before the books do.
         signal.signal(number, _nothing)
     told = asyncio.create_task(_tell(server, asked.ready_fd))
+    patience = Patience(_open_to(server), most_connections() * 3 // 4)
+    patience.start()
     asyncio.get_running_loop().add_reader(asked.alive_fd, _orphaned, server, asked.alive_fd)
     try:
         await server.serve([socket.socket(fileno=asked.fd)])
     finally:
         told.cancel()
+        patience.stop()
         await app.close()
         os.close(lock)
+
+
+def _open_to(server: uvicorn.Server) -> set[Connection]:
+    return cast("set[Connection]", server.server_state.connections)
 
 
 class _Server(uvicorn.Server):
@@ -96,11 +108,11 @@ def _configured(app: GatewayApp, settings: Settings) -> uvicorn.Config:
     told = settings.gateway
     return uvicorn.Config(
         app.asgi,
-        http="httptools",
+        http=Connection,
         ws="none",
         lifespan="off",
         interface="asgi3",
-        log_level="warning",
+        log_config=None,
         access_log=False,
         server_header=False,
         date_header=False,
@@ -113,7 +125,7 @@ def _configured(app: GatewayApp, settings: Settings) -> uvicorn.Config:
 
 
 async def _only_one(root: Path) -> int:
-    handle = os.open(root / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    handle = os.open(root / GATEWAY_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     fcntl.fcntl(handle, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
     until = asyncio.get_running_loop().time() + TAKEOVER_SECONDS
     while not try_flock(handle):

@@ -14,6 +14,7 @@ from farthing.cli import (
     admin,
     allocate,
     budgets,
+    cache,
     calls,
     compact,
     configuration,
@@ -64,6 +65,7 @@ app.command()(allocate.allocate)
 app.add_typer(keys.app)
 app.add_typer(budgets.app)
 app.add_typer(policies.app)
+app.add_typer(cache.app)
 app.command()(init.init)
 app.add_typer(configuration.app)
 app.command()(admin.admin_token)

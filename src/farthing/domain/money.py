@@ -112,6 +112,8 @@ class Money:
 
     def __str__(self) -> str:
         """Plain decimal dollars, no exponent, no trailing zeros: `0.0004`, `12`, `-3.5`."""
+        if 0 < self.pico < PICO_PER_USD:  # as most calls
+            return f"0.{self.pico:012d}".rstrip("0")
         whole, part = divmod(abs(self.pico), PICO_PER_USD)
         sign = "-" if self.pico < 0 else ""
         cents = f"{part:012d}".rstrip("0")

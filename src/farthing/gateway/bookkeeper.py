@@ -6,21 +6,21 @@ import logging
 from collections import deque
 from typing import Protocol
 
-from farthing.domain.call import Call
 from farthing.domain.errors import Unavailable
-from farthing.domain.money import Money
+from farthing.ledger.journal import Attempt
 
 _log = logging.getLogger(__name__)
 
 MOST_KEPT = 100_000  # settlements in memory; about 100 MB
+MOST_REFUSALS = 10_000  # a storm of refusals must not take the place of what was spent
 
 
 class Lines(Protocol):
     """The journal, as far as a call needs it."""
 
-    def intent(self, call: Call, hold: Money | None) -> None: ...
+    def intend(self, attempt: Attempt, line: bytes) -> None: ...
 
-    def settle(self, call: Call) -> None: ...
+    def book(self, attempt: Attempt, line: bytes) -> None: ...
 
 
 class Bookkeeper:
@@ -28,7 +28,7 @@ class Bookkeeper:
 
     def __init__(self, journal: Lines) -> None:
         self._journal = journal
-        self._kept: deque[Call] = deque()
+        self._kept: deque[tuple[Attempt, bytes]] = deque()
         self._told: set[str] = set()
         self.new_rates: list[str] = []  # ids that were not handed on yet
         self.trouble: str | None = None  # why nothing can be written, while that is so
@@ -38,30 +38,30 @@ class Bookkeeper:
         """How many settlements are in memory only."""
         return len(self._kept)
 
-    def intent(self, call: Call, hold: Money | None) -> None:
+    def intend(self, attempt: Attempt, line: bytes) -> None:
         """Raises Unavailable: nothing may be sent that a hard budget would have to answer for."""
         if self._kept:
             self._catch_up()
         try:
-            self._journal.intent(call, hold)
+            self._journal.intend(attempt, line)
         except Unavailable as error:
             self._in_trouble(error)
             raise
         self.trouble = None
 
-    def settle(self, call: Call) -> None:
+    def book(self, attempt: Attempt, line: bytes, *, refused: bool = False) -> None:
         """Never raises for the disk: what was spent is kept, and written once there is room."""
-        if self.full and call.status == "refused":
-            return  # a storm of refusals must not push out what was spent
+        if refused and len(self._kept) >= MOST_REFUSALS:
+            return
         if self._kept:
-            self._kept.append(call)
+            self._kept.append((attempt, line))
             self._catch_up()
             return
         try:
-            self._journal.settle(call)
+            self._journal.book(attempt, line)
         except Unavailable as error:
             self._in_trouble(error)
-            self._kept.append(call)
+            self._kept.append((attempt, line))
 
     def _in_trouble(self, error: Unavailable) -> None:
         """Told once in the log, which may name our files, and in general words to everybody."""
@@ -77,7 +77,7 @@ class Bookkeeper:
     def _catch_up(self) -> None:
         while self._kept:
             try:
-                self._journal.settle(self._kept[0])
+                self._journal.book(*self._kept[0])
             except Unavailable as error:
                 self._in_trouble(error)
                 return

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-_CHUNK = 4096
-_RANDOM_BYTES = 10
+_CHUNK = 4096  # random bytes that are drawn at once
+_DIGITS = 19  # hexadecimal, for an id: 3, 1 of which two bits are the variant, 15
+_VARIANTS = {f"{digit:x}": "89ab"[digit & 3] for digit in range(16)}
 
 
 class Ids:
@@ -14,15 +15,17 @@ class Ids:
 
     def __init__(self, entropy: Callable[[int], bytes] = os.urandom) -> None:
         self._entropy = entropy
-        self._pool = b""
+        self._pool = ""
         self._at = 0
 
     def new(self, now: float) -> str:
         """`now` is in epoch seconds."""
-        if self._at + _RANDOM_BYTES > len(self._pool):
-            self._pool, self._at = self._entropy(_CHUNK), 0
-        drawn = int.from_bytes(self._pool[self._at : self._at + _RANDOM_BYTES])
-        self._at += _RANDOM_BYTES
-        random_a, random_b = drawn >> 68, drawn & (1 << 62) - 1
+        at, end = self._at, self._at + _DIGITS
+        if end > len(self._pool):
+            self._pool, at, end = self._entropy(_CHUNK).hex(), 0, _DIGITS
+        self._at = end
+        pool, variant = self._pool, at + 3
         millis = int(now * 1000) & (1 << 48) - 1
-        return f"{millis << 80 | 7 << 76 | random_a << 64 | 2 << 62 | random_b:032x}"
+        return (
+            f"{millis:012x}7{pool[at:variant]}{_VARIANTS[pool[variant]]}{pool[variant + 1 : end]}"
+        )

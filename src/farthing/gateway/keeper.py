@@ -14,6 +14,7 @@ from farthing.budgets import store as budgets
 from farthing.budgets.holds import Kept, Place
 from farthing.domain.errors import FarthingError, Unavailable
 from farthing.domain.where import parse
+from farthing.gateway import tallies
 from farthing.gateway.knobs import Knobs
 from farthing.gateway.live import Live
 from farthing.gateway.restore import Checkpoints, Marks
@@ -26,6 +27,7 @@ _log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.25  # a change takes effect within a second
 STORE_SECONDS = 1.0
+TELL_SECONDS = 5.0  # how old the figures of `farthing cache show` may be
 PATIENCE_SECONDS = 5.0  # how long state.db may be out of reach before hard budgets refuse
 
 
@@ -40,7 +42,7 @@ class Keeper:
         self._writer = ThreadPoolExecutor(1, "farthing-state")
         self._store: State | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._reached = 0.0
+        self._reached = self._told = 0.0
 
     def start(self) -> None:
         self._reached = asyncio.get_running_loop().time()
@@ -53,16 +55,21 @@ class Keeper:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._note_rates()
         await self.checkpoint()
+        await self._tell_answers()
+        if left := self._live.ledger.waiting:
+            _log.error("the journal takes nothing: %d settled rows are lost", left)
         self._writer.shutdown()
 
     def load(self) -> None:
         """Put in force what state.db says. Raises Refused, Unavailable."""
         live, state = self._live, self._state
+        live.answers.follow(state)
         live.keyring = Keyring.load(state)
         found = versions.current(state)
         same = live.knobs.version == f"{found.version}"
         chosen = live.knobs.policy if same else policy.parse(found.text)
         live.knobs = Knobs(chosen, f"{found.version}", live.upstreams, live.keyring, live.knobs)
+        live.answers.limit(chosen.cache)
         live.rules = tuple((parse(rule.match), rule) for rule in rules.current(state))
         stored = budgets.all_budgets(state)
         live.holds.configure(each.budget for each in stored.values())
@@ -84,12 +91,16 @@ class Keeper:
             return
         try:
             await asyncio.get_running_loop().run_in_executor(self._writer, self._write, *taken)
-        except FarthingError:
+        except FarthingError as error:
             self._checkpoints.failed(taken[0])
+            if self._live.state_behind is None:
+                _log.error("budget sums cannot be stored; a start counts them anew: %s", error)
+            self._live.state_behind = "budget sums cannot be stored"
         except asyncio.CancelledError:  # written or not: the last checkpoint writes them again
             self._checkpoints.failed(taken[0])
             raise
         else:
+            self._live.state_behind = None
             self._live.holds.forget_idle()
 
     async def _note_rates(self) -> None:
@@ -108,6 +119,16 @@ class Keeper:
 
     def _keep_rates(self, rates: list[Rate]) -> None:
         used_rates.keep(self._opened(), rates)
+
+    async def _tell_answers(self) -> None:
+        """What answers from memory saved, by way of state.db."""
+        self._told = asyncio.get_running_loop().time()
+        if (rows := self._live.answers.news()) is not None:
+            with suppress(FarthingError):  # the next ones say all that these say
+                await asyncio.get_running_loop().run_in_executor(self._writer, self._tell, rows)
+
+    def _tell(self, rows: list[tallies.Row]) -> None:
+        tallies.write(self._opened(), rows)
 
     def _opened(self) -> State:
         """The writing thread's own connection."""
@@ -151,3 +172,5 @@ class Keeper:
             self._secrets.refresh()
             await self._note_rates()
             await self.checkpoint()
+            if asyncio.get_running_loop().time() > self._told + TELL_SECONDS:
+                await self._tell_answers()

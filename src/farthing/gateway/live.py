@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from farthing.config import Rule
 from farthing.domain.where import All
+from farthing.gateway.answers import Answers
 from farthing.gateway.counters import Counters
 from farthing.gateway.ids import Ids
 
@@ -45,13 +47,20 @@ class Live:
         ledger: Bookkeeper,
         now: Callable[[], float],
         ids: Ids,
+        most_body: int,
     ) -> None:
         self.keyring, self.knobs = keyring, knobs
         self.upstreams, self.transport = upstreams, transport
         self.prices, self.book = prices, prices.book
         self.holds, self.ledger = holds, ledger
         self.now, self.ids = now, ids
+        self.loop = asyncio.get_running_loop()
+        self.time = self.loop.time
+        self.most_body = most_body  # bytes
         self.rules: tuple[tuple[All, Rule], ...] = ()
         self.counters = Counters()
+        self.answers = Answers(knobs.policy.cache)
         self.state_lost: str | None = None  # why hard budgets cannot be vouched for
+        self.state_behind: str | None = None  # why the sums in state.db lag, while they do
         self.draining = False
+        self.propagate = False  # whether providers are told of the trace that a call belongs to

@@ -13,7 +13,7 @@ from farthing.gateway.stages.identify import Identify
 _JSON = (b"content-type", b"application/json")
 
 
-async def answer(x: Exchange, live: Live, model: str | None) -> None:
+async def answer(x: Exchange, *, live: Live, model: str | None) -> None:
     """The models that the key may ask for, in the shape of whose client asks."""
 
     async def tell(x: Exchange) -> None:

@@ -12,7 +12,6 @@ exit settles: an answer, a refusal, an upstream's error, a hang-up, a shutdown.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
 from typing import Protocol
 
 from farthing.gateway.exchange import Exchange
@@ -28,8 +27,13 @@ def join(stages: Sequence[Stage]) -> Rest:
     """Fold stages into one callable; the first stage is outermost."""
     line: Rest = _end_of_line
     for stage in reversed(stages):
-        line = partial(stage, rest=line)
+        line = _joined(stage, line)
     return line
+
+
+def _joined(stage: Stage, rest: Rest) -> Rest:
+    step = stage.__call__
+    return lambda x: step(x, rest)
 
 
 async def _end_of_line(_: Exchange) -> None:

@@ -9,7 +9,7 @@ from farthing.providers.transport.wire import Headers
 MOST_BYTES = 16 << 20  # beyond that nobody else joins, and nothing is kept
 
 # Said of one call only: never repeated to another.
-_OF_ONE_CALL = (b"x-farthing-", b"content-length", b"transfer-encoding", b"connection")
+_OF_ONE_CALL = frozenset({b"x-farthing-cost-usd", b"content-length"})
 
 
 class Recording:
@@ -28,12 +28,13 @@ class Recording:
 
     def start(self, status: int, headers: Headers) -> None:
         self.status = status
-        self.headers = [each for each in headers if not each[0].startswith(_OF_ONE_CALL)]
+        self.headers = [each for each in headers if each[0] not in _OF_ONE_CALL]
 
     def chunk(self, chunk: bytes) -> None:
         self.chunks.append(chunk)
         self.size += len(chunk)
-        self._tell()
+        if self._news:
+            self._tell()
 
     def wanted(self) -> bool:
         """Whether the answer is wanted even if its caller has gone."""
@@ -41,7 +42,8 @@ class Recording:
 
     def end(self, *, failed: bool) -> None:
         self.over, self.failed = True, failed
-        self._tell()
+        if self._news:
+            self._tell()
 
     @property
     def began(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Callable
 from math import ceil
 
 from farthing.gateway.exchange import Exchange, Send
@@ -16,23 +16,24 @@ _NO_RETRY = (b"x-should-retry", b"false")
 class Reply:
     """The way back to one caller. Whoever has hung up gets nothing more; that is no error."""
 
-    __slots__ = ("_send", "_x", "ended", "started")
+    __slots__ = ("_send", "_time", "_x", "ended", "started", "status")
 
-    def __init__(self, send: Send, x: Exchange) -> None:
-        self._send, self._x = send, x
+    def __init__(self, send: Send, x: Exchange, time: Callable[[], float]) -> None:
+        self._send, self._x, self._time = send, x, time
         self.started = self.ended = False
+        self.status = 0  # none yet
 
     async def start(self, status: int, headers: Headers) -> None:
         """The head of the answer; ours are added to the provider's headers."""
         x = self._x
-        self.started = True
+        self.started, self.status = True, status
+        if x.tap is not None:
+            x.tap.start(status, headers)
         headers.append((b"x-farthing-request-id", x.id.encode()))
         headers.append((b"x-farthing-cache", x.cache_word))
         attempt = x.attempt
         if attempt is not None and attempt.cap is not None:
             headers.append((b"x-farthing-clamped", b"%d" % attempt.cap))
-        if x.tap is not None:
-            x.tap.start(status, headers)
         if not x.hung_up:
             await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
@@ -42,7 +43,7 @@ class Reply:
         if x.tap is not None and chunk:
             x.tap.chunk(chunk)
         if not x.hung_up:
-            x.stalled_at = asyncio.get_running_loop().time()
+            x.stalled_at = self._time()
             await self._send({"type": "http.response.body", "body": chunk, "more_body": not last})
             x.stalled_at = None
 

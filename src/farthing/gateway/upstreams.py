@@ -65,6 +65,7 @@ class Upstreams:
     def __init__(self, upstreams: tuple[Upstream, ...]) -> None:
         self.all = {each.name: each for each in upstreams}
         self._known: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._taken: dict[tuple[str, str, str], bool] = {}
 
     def serving(self, protocol: str, model: str) -> tuple[str, ...]:
         """The names of those that take this model in this protocol.
@@ -81,6 +82,14 @@ class Upstreams:
 
     def takes(self, name: str, protocol: str, model: str) -> bool:
         """Whether one provider, asked by name, can be sent this model in this protocol."""
+        known = self._taken.get((name, protocol, model))
+        if known is None:
+            if len(self._taken) >= MANY:
+                self._taken.clear()
+            known = self._taken[name, protocol, model] = self._takes(name, protocol, model)
+        return known
+
+    def _takes(self, name: str, protocol: str, model: str) -> bool:
         upstream = self.all.get(name)
         if upstream is None or protocol not in upstream.kind.speaks:
             return False
@@ -104,11 +113,12 @@ def upstreams_of(
     settings: Settings,
     secret: Callable[[str | None], Callable[[], str]],
     proxy: Callable[[str, str], str | None],
+    kinds: Mapping[str, Kind] = KINDS,
 ) -> Upstreams:
     """From the configuration. `secret` reads a reference; `proxy` is the environment's choice."""
     return Upstreams(
         tuple(
-            _upstream(name, told, secret, proxy, settings)
+            _upstream(name, told, secret, proxy, settings, kinds)
             for name, told in settings.providers.items()
             if told.kind is not None
         )
@@ -121,8 +131,9 @@ def _upstream(
     secret: Callable[[str | None], Callable[[], str]],
     proxy: Callable[[str, str], str | None],
     settings: Settings,
+    kinds: Mapping[str, Kind],
 ) -> Upstream:
-    kind = KINDS.get(told.kind or "")
+    kind = kinds.get(told.kind or "")
     if kind is None:
         raise Refused(
             f"[providers.{name}]: no kind is called {told.kind!r}. Use {', '.join(sorted(KINDS))}."

@@ -5,7 +5,10 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
+
+from farthing.domain.errors import DiskFull, Unavailable
 
 # A quota and a file size limit are answered alike: free some room and run it again.
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -37,6 +40,20 @@ def replace_text(path: Path, text: str) -> None:
     finally:
         fresh.unlink(missing_ok=True)
     sync_file(path.parent)
+
+
+def try_room(folder: Path) -> None:
+    """Write a few bytes and remove them again. Raises DiskFull, Unavailable."""
+    probe = folder / f".room.{os.getpid()}"
+    try:
+        probe.write_bytes(b"\0" * 4096)
+    except OSError as error:
+        if is_disk_full(error):
+            raise DiskFull(str(folder)) from error
+        raise Unavailable(f"Nothing can be written to {folder}: {error.strerror}.") from error
+    finally:
+        with suppress(OSError):
+            probe.unlink()
 
 
 def is_disk_full(error: BaseException) -> bool:

@@ -22,7 +22,7 @@ from typing import Literal
 
 import msgspec
 
-from farthing.domain.call import Call
+from farthing.domain.call import Call, Traced
 from farthing.domain.errors import Defect, DiskFull, FarthingError, Unavailable
 from farthing.domain.money import PICO_PER_USD, Money
 from farthing.ledger.disk import APPENDING, SYSTEM, Disk, sync_path
@@ -30,6 +30,7 @@ from farthing.ledger.durable import is_disk_full, sync_file
 from farthing.ledger.workspace import Workspace, try_flock
 
 Fsync = Literal["batch", "always"]
+Attempt = tuple[str, int]  # the id of its call, and its number
 
 SUFFIX = ".ndjson"
 SYNC_SECONDS = 0.02
@@ -86,10 +87,11 @@ class Journal:
         self._always = fsync == "always"
         self._rotate_bytes, self._rotate_seconds = rotate_bytes, rotate_seconds
         self._turn = threading.Lock()
-        self._open: dict[tuple[str, int], bytes] = {}
+        self._open: dict[Attempt, bytes] = {}
         self._folder, self._lock, self._file = _start_set(workspace, self.set, disk)
         self._size, self._born = 0, clock()
         self._dirty = False
+        self._synced = self._born  # up to when everything that was written is on the disk
         self._retired: list[int] = []  # sealed, not yet on the disk
         self._failure: FarthingError | None = None  # why nothing is written any more
         self._unsynced: Unavailable | None = None  # … because a sync failed
@@ -103,16 +105,24 @@ class Journal:
         """
         held = b"" if hold is None else b'"hold_usd":"%s",' % str(hold).encode()
         line = b'{"line":"intent",' + held + _ENCODER.encode(call)[1:] + b"\n"
-        with self._turn:
-            self._write(line)
-            self._open[call.id, call.attempt] = line
+        self.intend((call.id, call.attempt), line)
 
     def settle(self, call: Call) -> None:
         """Book a call: after its intent, or without one where nothing was sent (attempt 0)."""
         line = b'{"line":"call",' + _ENCODER.encode(call)[1:] + b"\n"
+        self.book((call.id, call.attempt), line)
+
+    def intend(self, attempt: Attempt, line: bytes) -> None:
+        """`intent`, for who writes the line himself."""
         with self._turn:
             self._write(line)
-            self._open.pop((call.id, call.attempt), None)
+            self._open[attempt] = line
+
+    def book(self, attempt: Attempt, line: bytes) -> None:
+        """`settle`, for who writes the line himself."""
+        with self._turn:
+            self._write(line)
+            self._open.pop(attempt, None)
 
     def rotate(self) -> None:
         """Seal the segment, so that the compactor may take it, and start the next."""
@@ -124,6 +134,10 @@ class Journal:
         with self._turn:
             return self.seq, self._size
 
+    def lag(self) -> float:
+        """Everything written until so many seconds ago is on the disk."""
+        return self._clock() - self._synced
+
     def sync(self) -> None:
         """Wait until everything written so far is on the disk.
 
@@ -131,6 +145,7 @@ class Journal:
         """
         if self._unsynced is not None:
             raise self._unsynced
+        began = self._clock()
         with self._turn:
             retired, self._retired = self._retired, []
             self._dirty = False
@@ -140,6 +155,7 @@ class Journal:
                 self._disk.sync(file)
             if retired:
                 sync_path(self._disk, self._folder)
+            self._synced = began
         except OSError as error:
             raise self._fails(error) from error
         finally:
@@ -230,6 +246,8 @@ class Journal:
                     self.rotate()
             if self._dirty or self._retired:
                 self.sync()
+            else:
+                self._synced = self._clock()
         except Unavailable as error:
             self._failure = error
 
@@ -303,6 +321,11 @@ def read(segment: Segment, offset: int = 0, end: int | None = None) -> Iterator[
         yield Entry(segment, head.line == "call", _CALL.decode(line), head.hold_usd)
 
 
+def decode_call(line: bytes) -> Traced:
+    """The call of one line, an intent's too. Raises msgspec.DecodeError."""
+    return _TRACED.decode(line)
+
+
 _CLOSED = "closed"
 
 
@@ -331,6 +354,7 @@ def _from_json(kind: type, value: object) -> object:
 _ENCODER = msgspec.json.Encoder(enc_hook=_to_json)
 _HEAD = msgspec.json.Decoder(_Head, dec_hook=_from_json)
 _CALL = msgspec.json.Decoder(Call, dec_hook=_from_json)
+_TRACED = msgspec.json.Decoder(Traced, dec_hook=_from_json)
 
 
 def _append(
@@ -428,7 +452,7 @@ def _open_intents(workspace: Workspace, found: list[Segment]) -> list[bytes]:
 
 
 def _recovered(intent: bytes) -> bytes:
-    call, hold = _CALL.decode(intent), _HEAD.decode(intent).hold_usd
+    call, hold = _TRACED.decode(intent), _HEAD.decode(intent).hold_usd
     marks = {"recovered"} if hold is not None else {"recovered", "unpriced"}
     flags = ",".join(sorted(marks | set(filter(None, (call.flags or "").split(",")))))
     booked = msgspec.structs.replace(

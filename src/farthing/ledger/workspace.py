@@ -19,6 +19,7 @@ from farthing.domain.errors import BadInput, NewerWorkspace, Refused, Unavailabl
 from farthing.ledger import schema
 from farthing.ledger.durable import replace_text, sync_folders
 
+GATEWAY_LOCK = "gateway.lock"  # one gateway a workspace: the sums of its budgets are in memory
 LOCK_PATIENCE = 5.0  # seconds that a writer waits for another one
 
 

@@ -21,6 +21,7 @@ Positive = Annotated[int, Meta(ge=1, le=10**12)]
 NotNegative = Annotated[int, Meta(ge=0, le=10**12)]
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
+DISK_MB = 256  # for answers, where the cache is on
 
 
 class Cache(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -30,12 +31,21 @@ class Cache(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     ttl: Stretch = Stretch(HOUR)
     where: str = ""
     max_mb: Annotated[int, Meta(ge=1, le=65_536)] = 32
-    max_disk_mb: Annotated[int, Meta(ge=0, le=1_048_576)] = 256
+    max_disk_mb: Annotated[int, Meta(ge=0, le=1_048_576)] | None = None
     max_entry_kb: Annotated[int, Meta(ge=1, le=65_536)] = 1024
 
     def __post_init__(self) -> None:
         checks.in_range(self.ttl, "ttl", 10 * MINUTE, 7 * DAY)
         checks.readable(self.where)
+
+    @property
+    def disk_bytes(self) -> int:
+        """What answers may take on disk: nothing unless somebody decided so; decisions/0006."""
+        if self.mode in {"off", "shadow"}:
+            return 0
+        if self.max_disk_mb is None:
+            return DISK_MB << 20 if self.mode == "on" else 0
+        return self.max_disk_mb << 20
 
 
 class Coalesce(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

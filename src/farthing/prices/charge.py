@@ -121,7 +121,7 @@ class _Sum:
     def of(self, usage: Usage) -> Money:
         fresh, read, short, long, visible, reasoning = _COUNTS(usage)
         a, b, c, d, e, f = self.per_bucket
-        if min(fresh, read, short, long, visible, reasoning) < 0:
+        if fresh < 0 or read < 0 or short < 0 or long < 0 or visible < 0 or reasoning < 0:
             counts = (max(count, 0) for count in (fresh, read, short, long, visible, reasoning))
             fresh, read, short, long, visible, reasoning = counts
         total = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Literal
@@ -11,6 +11,7 @@ from urllib.parse import quote
 import msgspec
 
 from farthing.domain.errors import Refused
+from farthing.providers.protocol import Place
 
 Auth = Literal["bearer", "api-key", "x-api-key", "x-goog-api-key"]
 
@@ -50,7 +51,6 @@ _VERSIONS = ("/v1beta", "/v1")
 _PASSED = frozenset(
     {
         b"accept",
-        b"content-type",
         b"user-agent",
         b"anthropic-version",
         b"anthropic-beta",
@@ -104,6 +104,16 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
         return self.auth.encode(), key.encode()
 
 
+def speaking(places: Mapping[str, Place]) -> Mapping[str, Kind]:
+    """The kinds that there are, with the protocols of other packages that they say they speak."""
+    found = dict(KINDS)
+    for protocol, place in places.items():
+        for name in place.speaks.keys() & found.keys():
+            speaks = {protocol: place.speaks[name], **found[name].speaks}
+            found[name] = msgspec.structs.replace(found[name], speaks=MappingProxyType(speaks))
+    return found
+
+
 def joined(base_path: bytes, target: bytes) -> bytes:
     """A target under a base URL's path. A version that both name is there once."""
     base = base_path.rstrip(b"/")
@@ -114,13 +124,9 @@ def joined(base_path: bytes, target: bytes) -> bytes:
     return base + target
 
 
-def passed(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """Of a caller's headers (names in lower case), those that go on to the provider."""
-    return [
-        (name, value)
-        for name, value in headers
-        if name in _PASSED or name.startswith(_PASSED_PREFIXES)
-    ]
+def is_passed(name: bytes) -> bool:
+    """Whether a caller's header (its name in lower case) goes on to the provider."""
+    return name in _PASSED or name.startswith(_PASSED_PREFIXES)
 
 
 @lru_cache(maxsize=4096)  # bounded: a model's name may come from a caller

@@ -102,7 +102,7 @@ class AnswerMeter:
         self._teller, self._ending = teller, ending
         self._strip, self._has_output = strip_usage, has_output
         self._streams: bool | None = None  # until the first byte
-        self._events = Events()
+        self._events = _NO_EVENTS
         self._body: list[bytes] = []
         self._size = 0
         self._tried = 0  # size at which the body was last read
@@ -124,7 +124,7 @@ class AnswerMeter:
 
     def feed(self, chunk: bytes) -> bytes:
         if self._streams is None:
-            self._streams = _streams(chunk)
+            self._begin(chunk)
         if not self._streams:
             self._collect(chunk)
             return chunk
@@ -140,6 +140,11 @@ class AnswerMeter:
         for event in self._events.cut(chunk):
             self._take(event)
         return chunk
+
+    def _begin(self, chunk: bytes) -> None:
+        self._streams = _streams(chunk)
+        if self._streams:
+            self._events = Events()
 
     def reading(self) -> Reading | None:
         if self._streams is False:
@@ -213,6 +218,9 @@ class AnswerMeter:
     def _flag(self, flag: str) -> None:
         if flag not in self._flags:
             self._flags.append(flag)
+
+
+_NO_EVENTS = Events()  # of an answer that comes whole
 
 
 def _streams(chunk: bytes) -> bool | None:

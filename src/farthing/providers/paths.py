@@ -33,6 +33,11 @@ class Inbound(msgspec.Struct, frozen=True):
     stream: bool = False
     refusal: Refusal | None = None
 
+    @property
+    def shape(self) -> str:
+        """The protocol in whose shape errors come."""
+        return "openai_chat" if self.protocol is MODELS else self.protocol
+
 
 def find(method: str, path: str) -> Inbound:
     """`path` is decoded and without its query."""

@@ -68,6 +68,19 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     rewrite: bool = False  # each field once, as the request was read
 
 
+class Place(msgspec.Struct, frozen=True):
+    """Where a protocol of another package is found: its attribute `place`. Ours are in tables.
+
+    `at`: where callers post it. `speaks`: by the kind of a provider, the path under its base URL.
+    """
+
+    at: tuple[str, ...]
+    speaks: Mapping[str, str]
+
+
+NOWHERE = Place(at=(), speaks={})
+
+
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     """Why a call got no answer of a provider, in words for its caller."""
 
@@ -141,3 +154,8 @@ class Protocol(Seam):
     def refusal(self, refusal: Refusal) -> bytes:
         """A JSON error body in the protocol's own shape."""
         ...
+
+
+def place_of(protocol: Protocol) -> Place:
+    place = getattr(protocol, "place", NOWHERE)
+    return place if isinstance(place, Place) else NOWHERE

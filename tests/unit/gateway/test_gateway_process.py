@@ -3,7 +3,10 @@
 import subprocess
 import sys
 
-HEAVY = "duckdb deltalake arro3 ibis pyarrow pandas genai_prices pydantic httpx httpx2 starlette"
+HEAVY = """
+    duckdb deltalake arro3 ibis pyarrow pandas genai_prices pydantic httpx httpx2 starlette
+    cryptography opentelemetry
+"""
 
 
 def test_the_gateway_imports_nothing_that_queries_or_that_is_slow():

@@ -119,3 +119,20 @@ def test_the_examples_of_the_page_are_policies():
     examples = re.findall(r"^```toml\n(.*?)^```", PAGE.read_text("utf-8"), MS)
     assert examples
     assert all(isinstance(parse(example), Policy) for example in examples)
+
+
+@pytest.mark.parametrize(
+    ("text", "megabytes"),
+    [
+        ("", 0),
+        ("ttl = '2h'", 0),
+        ("mode = 'on'", 256),
+        ("mode = 'on'\nmax_disk_mb = 0", 0),
+        ("mode = 'on'\nmax_disk_mb = 7", 7),
+        ("max_disk_mb = 7", 7),
+        ("mode = 'shadow'\nmax_disk_mb = 7", 0),
+        ("mode = 'off'\nmax_disk_mb = 7", 0),
+    ],
+)
+def test_answers_reach_the_disk_only_where_somebody_decided_so(text, megabytes):
+    assert parse(f"[cache]\n{text}").cache.disk_bytes == megabytes << 20

@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 from hashlib import sha256
-
-import msgspec
 
 from farthing.domain.money import Money
 from farthing.gateway.exchange import Exchange, Refusing
 from farthing.gateway.live import Live
-from farthing.gateway.memory import Kept, Memory, kept_from
+from farthing.gateway.memory import Kept, kept_from
 from farthing.gateway.pipeline import Rest
+from farthing.gateway.purges import Whose
 from farthing.gateway.recording import MOST_BYTES, Recording
-from farthing.gateway.rows import free_row
+from farthing.gateway.replays import LARGEST, Place, Replay
+from farthing.gateway.rows import free_line
 from farthing.policy.rules.answers import Use
-from farthing.policy.rules.cache import cache_key, is_telling
-from farthing.policy.rules.recent import Recent
+from farthing.policy.rules.cache import FINDING, OPENING, cache_key
 
-MOST_REPLAYS = 2_000
-LARGEST_REPLAY = 256 << 10
 _LONGEST_KEY = 256
 
 
-class _Replay(msgspec.Struct, frozen=True):
-    """What one idempotency key of one tenant was used for."""
-
-    call: bytes  # the digest of its body
-    kept: Kept
-
-
 class Cache:
-    def __init__(self, live: Live, memory: Memory) -> None:
-        self._live, self._memory = live, memory
-        self._replays: Recent[tuple[str, str, str], _Replay] = Recent(MOST_REPLAYS)
+    def __init__(self, live: Live) -> None:
+        self._live, self._answers = live, live.answers
 
     async def __call__(self, x: Exchange, rest: Rest) -> None:
         if x.ask.operation is None:
@@ -50,39 +38,45 @@ class Cache:
         if x.idempotency_key is not None and (replay := self._replayed(x, x.idempotency_key)):
             await self._serve(x, replay, b"replayed", "idempotency")
             return
-        if use.serve and (kept := self._memory.get(x.cache_key, x.began)):
+        if use.serve and (kept := await self._found(x, x.cache_key)):
             await self._serve(x, kept, b"hit", "cache")
             return
         x.cache_word = _word(use)
-        if use.count and (saved := self._memory.would_save(x.cache_key)) is not None:
+        if use.count and (saved := self._answers.memory.would_save(x.cache_key)) is not None:
             self._live.counters.saved_pico["shadow_cache"] += saved.pico
         keep = use.keep or x.idempotency_key is not None
-        recording = x.record() if keep else None
+        recording, asked = x.record() if keep else None, self._answers.generation
         await rest(x)
-        if x.cost is not None and x.whole:
-            if use.count:
-                self._memory.saw(x.cache_key, x.cost)
-            if recording is not None:
-                self._keep(x, use, recording)
+        if x.cost is None or not x.whole:
+            return
+        if use.count:
+            self._answers.memory.saw(x.cache_key, x.cost)
+        if recording is not None and not self._answers.purged_since(asked, _whose(x)):
+            self._keep(x, use, recording)
+
+    async def _found(self, x: Exchange, key: bytes) -> Kept | None:
+        kept = self._answers.get(key, x.began)
+        if kept is None and self._answers.may_be_on_disk(key):
+            return await self._answers.fetch(key, _key(x, OPENING), x.began)
+        return kept
 
     def _keep(self, x: Exchange, use: Use, recording: Recording) -> None:
         if recording.status != 200 or recording.size > MOST_BYTES:  # noqa: PLR2004
             return
         if x.attempt is not None and x.attempt.cap is not None:
             return  # shorter than what was asked for
-        caching = x.knobs.caching
-        model = x.attempt.target.model if x.attempt else None
+        caching, now, whose = x.knobs.caching, self._live.now(), _whose(x)
         if use.keep and x.cache_key is not None and caching.admits(recording.size):
-            kept = kept_from(recording, x.cost, self._live.now() + caching.ttl, model)
-            self._memory.put(x.cache_key, kept)
-        if x.idempotency_key is not None and recording.size <= LARGEST_REPLAY:
-            until = self._live.now() + x.knobs.policy.idempotency.seconds
-            kept = kept_from(recording, x.cost, until, model)
-            self._replays.put(_place(x, x.idempotency_key), _Replay(_digest(x), kept))
+            kept = kept_from(recording, x.cost, now + caching.ttl, whose)
+            self._answers.put(x.cache_key, kept, lambda: _key(x, OPENING))
+        if x.idempotency_key is not None and recording.size <= LARGEST:
+            until = now + x.knobs.policy.idempotency.seconds
+            replay = Replay(_digest(x), kept_from(recording, x.cost, until, whose))
+            self._answers.replays.put(_place(x, x.idempotency_key), replay, now)
 
     def _replayed(self, x: Exchange, key: str) -> Kept | None:
-        found = self._replays.get(_place(x, key))
-        if found is None or found.kept.until <= x.began:
+        found = self._answers.replays.get(_place(x, key), x.began)
+        if found is None:
             return None
         if found.call != _digest(x):
             raise Refusing(
@@ -95,8 +89,8 @@ class Cache:
         x.cache_word = word
         saved = kept.cost or Money.ZERO
         self._live.counters.saved_pico[reason] += saved.pico
-        ended = asyncio.get_running_loop().time()
-        self._live.ledger.settle(free_row(x, "ok", ended, saved=kept.cost, reason=reason))
+        line = free_line(x, "ok", self._live.time(), saved=kept.cost, reason=reason)
+        self._live.ledger.book((x.id, 0), line)
         headers = [*kept.headers, (b"x-farthing-cost-usd", b"0")]
         if not x.ask.stream:
             size = sum(map(len, kept.chunks))
@@ -107,9 +101,14 @@ class Cache:
         await x.reply.chunk(kept.chunks[-1] if kept.chunks else b"", last=True)
 
 
-def _key(x: Exchange) -> bytes:
-    telling = [each for each in x.headers if is_telling(each[0])]
-    return cache_key(x.tenant, x.ask.protocol, _target(x), x.body, telling)
+def _key(x: Exchange, purpose: bytes = FINDING) -> bytes:
+    telling = [x.headers[place] for place in x.names.telling]
+    return cache_key(x.tenant, x.ask.protocol, _target(x), x.body, telling, purpose)
+
+
+def _whose(x: Exchange) -> Whose:
+    facts, served = x.facts, x.attempt.target.model if x.attempt else None
+    return Whose(x.tenant, facts.get("team"), facts.get("customer"), x.ask.model, served)
 
 
 def _target(x: Exchange) -> str:
@@ -121,7 +120,7 @@ def _digest(x: Exchange) -> bytes:
     return sha256(_target(x).encode() + b"\0" + x.body).digest()
 
 
-def _place(x: Exchange, key: str) -> tuple[str, str, str]:
+def _place(x: Exchange, key: str) -> Place:
     return x.tenant, x.ask.protocol, key
 
 

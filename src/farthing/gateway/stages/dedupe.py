@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from farthing.domain.call import Status
 from farthing.domain.money import Money
 from farthing.gateway.exchange import Exchange
 from farthing.gateway.live import Live
 from farthing.gateway.pipeline import Rest
 from farthing.gateway.recording import MOST_BYTES, Recording
-from farthing.gateway.rows import free_row
+from farthing.gateway.rows import free_line
 from farthing.policy.rules.coalesce import flight_key
 from farthing.providers.protocol import Refusal
 
@@ -55,8 +53,10 @@ class Dedupe:
             await self._count(x, key, rest)
         elif not use.serve:
             await rest(x)
-        else:
+        elif key in self._flights:
             await self._share(x, key, rest)
+        else:
+            await self._lead(x, key, rest)
 
     async def _share(self, x: Exchange, key: bytes, rest: Rest) -> None:
         """Join who asks already. Where that fails before its first byte, ask oneself."""
@@ -107,9 +107,10 @@ class Dedupe:
             if not x.hung_up:
                 status = "error" if recording.failed else "ok"
         finally:
-            saved, ended = flight.leader.cost, asyncio.get_running_loop().time()
+            saved = flight.leader.cost
             self._live.counters.saved_pico["coalesce"] += (saved or Money.ZERO).pico
-            self._live.ledger.settle(free_row(x, status, ended, saved=saved, reason="coalesce"))
+            line = free_line(x, status, self._live.time(), saved=saved, reason="coalesce")
+            self._live.ledger.book((x.id, 0), line)
         await x.reply.chunk(b"", last=True)
 
     async def _pass_on(self, x: Exchange, recording: Recording, part: bytes) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from datetime import UTC, datetime
 
 from farthing.budgets.holds import Hold as Held
 from farthing.budgets.holds import Sum
@@ -13,7 +12,7 @@ from farthing.domain.money import Money
 from farthing.gateway.exchange import Attempt, Exchange, Refusing
 from farthing.gateway.live import Live
 from farthing.gateway.pipeline import Rest
-from farthing.gateway.rows import intent_row
+from farthing.gateway.rows import intent_line
 from farthing.gateway.stages.settle import Settle
 from farthing.prices.book import Unpriced
 from farthing.prices.bound import Bound, Unbounded, output_within, worst_case
@@ -32,19 +31,20 @@ class Hold:
     async def __call__(self, x: Exchange, rest: Rest) -> None:
         attempt = x.attempt
         assert attempt is not None
-        upstream = attempt.target.upstream
-        x.facts["provider"], x.facts["account"] = upstream.provider, upstream.account
-        if not self._live.prices.knows(upstream.provider, attempt.target.model):
+        live, upstream = self._live, attempt.target.upstream
+        attempt.post = x.standing.at(upstream)
+        x.facts = attempt.post.facts
+        if not live.prices.knows(upstream.provider, attempt.target.model):
             with suppress(TimeoutError):  # an unpriced row says more than a call that waits
                 async with asyncio.timeout(LEARN_SECONDS):
-                    await self._live.prices.learn(upstream.provider, attempt.target.model)
-        sums = self._live.holds.sums(x.facts, x.began) if x.ask.operation else ()
-        hard = any(each.budget.hard for each in sums)
-        if hard and self._live.state_lost:
-            raise Refusing(503, "state_unavailable", self._live.state_lost, retry=True)
-        attempt.hold = await self._held(x, attempt, sums, hard=hard)
+                    await live.prices.learn(upstream.provider, attempt.target.model)
+        sums = live.holds.sums(x.facts, x.began) if x.ask.operation else ()
+        attempt.hard = any([each.budget.hard for each in sums])
+        if attempt.hard and live.state_lost:
+            raise Refusing(503, "state_unavailable", live.state_lost, retry=True)
+        attempt.hold = await self._held(x, attempt, sums)
         try:
-            self._intend(x, attempt, hard=hard)
+            self._intend(x, attempt)
             await rest(x)
         except asyncio.CancelledError:
             self._settle.gave_up(x, attempt, "cancelled")
@@ -55,15 +55,15 @@ class Hold:
             elif attempt.open:
                 self._settle.cost_nothing(x, attempt, "not_sent")
             elif attempt.hold is not None and attempt.hold.open:
-                self._live.holds.settle(attempt.hold, 0)
+                live.holds.settle(attempt.hold, 0)
 
-    def _intend(self, x: Exchange, attempt: Attempt, *, hard: bool) -> None:
+    def _intend(self, x: Exchange, attempt: Attempt) -> None:
         """The intent is durable before anything is sent; without a disk only soft calls go on."""
         ledger = self._live.ledger
         try:
-            ledger.intent(intent_row(x, attempt), attempt.hold_amount)
+            ledger.intend((x.id, attempt.number), intent_line(x, attempt))
         except Unavailable as error:
-            if hard or ledger.full:
+            if attempt.hard or ledger.full:
                 raise Refusing(
                     503, "journal_unwritable",
                     "The gateway cannot record calls now, and so makes none. Try again later.",
@@ -72,9 +72,7 @@ class Hold:
             attempt.flags.add("no_intent")
         attempt.open = x.booked = True
 
-    async def _held(
-        self, x: Exchange, attempt: Attempt, sums: tuple[Sum, ...], *, hard: bool
-    ) -> Held | None:
+    async def _held(self, x: Exchange, attempt: Attempt, sums: tuple[Sum, ...]) -> Held | None:
         ask, upstream = x.ask, attempt.target.upstream
         if ask.operation is None:
             attempt.hold_amount = Money.ZERO
@@ -82,13 +80,13 @@ class Hold:
         bound = self._live.book.bound(
             upstream.provider,
             attempt.target.model,
-            _moment(x),
-            _who(x),
+            x.when,
+            attempt.post.who,
             ask.service_tier,
             ask.context,
         )
         most = self._most(x, bound, ask.output_cap)
-        if not hard:
+        if not attempt.hard:
             attempt.hold_amount = self._estimate(x, bound, most)
             return self._live.holds.try_take(sums, _pico(attempt.hold_amount)) if sums else None
         if isinstance(most, Unbounded):
@@ -164,11 +162,12 @@ class Hold:
         """Take it; else wait for others to settle; else clamp the output; else refuse."""
         bound, most = price
         holds, rule = self._live.holds, x.knobs.policy.hold
-        until = asyncio.get_running_loop().time() + rule.wait_seconds
+        until = 0.0
         while True:
             if held := holds.try_take(sums, most.pico):
                 attempt.hold_amount = most
                 return held
+            until = until or self._live.time() + rule.wait_seconds
             if not (holds.may_fit(sums, most.pico) and await holds.freed(sums, until)):
                 break
         assert isinstance(bound, Bound)
@@ -237,14 +236,6 @@ def _floor(x: Exchange) -> int:
 def _overhead(x: Exchange) -> int:
     tools = b'"tools"' in x.body or b'"functions"' in x.body
     return TOOLS_OVERHEAD if tools else OVERHEAD
-
-
-def _moment(x: Exchange) -> datetime:
-    return datetime.fromtimestamp(x.began, UTC)
-
-
-def _who(x: Exchange) -> dict[str, str]:
-    return {name: value for name, value in x.facts.items() if value}
 
 
 def _pico(amount: Money | None) -> int:

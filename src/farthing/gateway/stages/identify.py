@@ -30,9 +30,14 @@ class Identify:
 
 
 def _token(x: Exchange) -> str:
-    for name, value in x.headers:
-        if name == b"authorization" and value[:7].lower() == b"bearer ":
-            return value[7:].strip().decode("latin-1")
+    if x.names.keys > 1:
+        raise Refusing(
+            400, "bad_request",
+            "The call has two authorization headers, and nobody knows whose it is. Send one.",
+        )  # fmt: skip
+    value = x.header(b"authorization")
+    if value is not None and value[:7].lower() == b"bearer ":
+        return value[7:].strip().decode("latin-1")
     for place in _PLACES:
         if found := x.header(place):
             return found.strip().decode("latin-1")

@@ -32,24 +32,26 @@ class Metering:
     async def _stream(self, x: Exchange, attempt: Attempt, answer: Answer, rest: Rest) -> None:
         meter, reply = attempt.meter, x.reply
         assert meter is not None
-        read = 0
+        read, last = 0, b""
         try:
             part = await answer.chunk()
-            attempt.first_byte = self._time()
+            attempt.first_byte = self._live.time()
             await reply.start(answer.status, theirs(answer))
             while part:
                 read += len(part)
-                if passed := meter.feed(part):
-                    await reply.chunk(passed, last=False)
+                passed = meter.feed(part)
                 if answer.ended or (x.hung_up and self._enough(x, attempt, read)):
+                    last = passed
                     break
+                if passed:
+                    await reply.chunk(passed, last=False)
                 part = await answer.chunk()
         except Lost as error:
             await self._broke_off(x, attempt, error)
             return
-        left = meter.feed(b"")
+        last += meter.feed(b"")
         await rest(x)  # settles before the caller knows that it is over
-        await reply.chunk(left, last=True)
+        await reply.chunk(last, last=True)
 
     async def _whole(self, x: Exchange, attempt: Attempt, answer: Answer, rest: Rest) -> None:
         meter = attempt.meter
@@ -59,7 +61,7 @@ class Metering:
         try:
             while not answer.ended:
                 part = await answer.chunk()
-                attempt.first_byte = attempt.first_byte or self._time()
+                attempt.first_byte = attempt.first_byte or self._live.time()
                 parts.append(meter.feed(part) if part else b"")
                 size += len(part)
                 if x.hung_up and not answer.ended and self._enough(x, attempt, size):
@@ -94,7 +96,7 @@ class Metering:
         if x.tap is not None and x.tap.wanted():
             return False
         rule = x.knobs.policy.hang_up
-        over = read > rule.drain_kb << 10 or self._time() > x.left_at + rule.drain_seconds
+        over = read > rule.drain_kb << 10 or self._live.time() > x.left_at + rule.drain_seconds
         if over:
             attempt.flags.add("hung_up")
         return over
@@ -109,13 +111,9 @@ class Metering:
             assert attempt.meter is not None
             await x.reply.chunk(attempt.meter.broken(refusal), last=True)
 
-    def _time(self) -> float:
-        import asyncio
-
-        return asyncio.get_running_loop().time()
-
 
 def _is_stream(answer: Answer) -> bool:
-    return any(
-        name == b"content-type" and value.startswith(_EVENTS) for name, value in answer.headers
-    )
+    for name, value in answer.headers:
+        if name == b"content-type":
+            return value.startswith(_EVENTS)
+    return False

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from farthing.access.keys import tenant_of
+from farthing.access.keys import Key
 from farthing.domain.errors import BadInput
 from farthing.domain.scope import SCOPE
+from farthing.domain.trace import parent_of, state_of
 from farthing.domain.where import holds
+from farthing.gateway.body import read
 from farthing.gateway.exchange import Exchange, Refusing
+from farthing.gateway.headers import LABEL
 from farthing.gateway.live import Live
 from farthing.gateway.pipeline import Rest
+from farthing.gateway.standing import Standing
 from farthing.providers.protocols.openai_chat import FALLBACK_MODELS
 
-_PREFIX = b"x-farthing-"
+MANY, LARGE = 2_000, 2_000  # standings that are remembered, and characters of one's labels
 _SESSION = ("session", "session_id")
 _OWNERS = frozenset(SCOPE) - {"key"}
 # Ours, but no labels.
@@ -23,71 +27,115 @@ _LONGEST = 200
 class Scope:
     def __init__(self, live: Live) -> None:
         self._live = live
+        self._rules = live.rules
+        self._standings: dict[object, Standing] = {}
 
     async def __call__(self, x: Exchange, rest: Rest) -> None:
-        key = x.key
+        key, live = x.key, self._live
         assert key is not None
-        x.body = await x.read_body()
+        body = x.body = await read(x, live.most_body)
         try:
-            x.ask = x.protocol.read(x.body, x.path_model, stream=x.path_stream)
+            ask = x.ask = x.protocol.read(body, x.path_model, stream=x.path_stream)
         except BadInput as error:
-            raise Refusing(400, "bad_request", str(error)) from error
-        x.knobs, x.asked = self._live.knobs, True
-        if not key.allows(x.ask.model) or (key.models and x.ask.unbounded == FALLBACK_MODELS):
+            raise _unread(x, error) from error
+        x.knobs = live.knobs
+        standing = x.standing = self._standing(x, key)
+        x.asked = True
+        x.facts, x.session, x.tenant = standing.facts, standing.session, standing.tenant
+        if key.models and not _allowed(key, x):
             raise Refusing(
                 403, "model_not_allowed",
-                f"Key {key.id} may not ask for {x.ask.model!r}, only {', '.join(key.models)}.",
+                f"Key {key.id} may not ask for {ask.model!r}, only {', '.join(key.models)}.",
             )  # fmt: skip
-        x.facts = {**key.scope, "key": key.id}
-        x.tags = dict(key.tags)
-        self._from_headers(x)
-        self._from_metadata(x)
-        x.facts["model"], x.facts["operation"] = x.ask.model, x.ask.operation
-        x.facts["session_id"], x.facts["tenant"] = x.session, key.tenant
-        facts: dict[str, str | None] = {**x.tags, **x.facts}
-        for where, rule in self._live.rules:
-            if holds(where, facts):
-                for name, value in rule.sets.items():
-                    if not facts.get(name):
-                        facts[name] = x.facts[name] = value
-        x.facts = facts
-        x.tenant = tenant_of(key, facts.get("customer"))
+        if (place := x.names.first.get(b"traceparent")) is not None:
+            _join_trace(x, x.headers[place][1])
         await rest(x)
 
-    def _from_headers(self, x: Exchange) -> None:
-        for name, value in x.headers:
-            if name.startswith(_PREFIX):
-                label = name[len(_PREFIX) :].decode("latin-1").replace("-", "_")
-                _label(x, label, value.decode("utf-8", "replace").strip())
-            elif name == b"traceparent":
-                x.trace_id = _trace(value)
-
-    def _from_metadata(self, x: Exchange) -> None:
-        if x.ask.user and "user" not in x.tags:
-            x.tags["user"] = x.ask.user[:_LONGEST]
-        for label, value in x.ask.metadata.items():
-            _label(x, label, value)
-
-
-def _label(x: Exchange, name: str, value: str) -> None:
-    """What was said first stands: the key before the headers, the headers before the body."""
-    if not value:
-        return
-    if len(value) > _LONGEST or not value.isprintable():
-        raise Refusing(
-            400,
-            "bad_request",
-            f"The label {name[:80]!r} is not 1 to {_LONGEST} printable characters.",
+    def _standing(self, x: Exchange, key: Key) -> Standing:
+        ask = x.ask
+        if self._rules is not self._live.rules:
+            self._rules = self._live.rules
+            self._standings.clear()
+        said = (
+            key.id,
+            ask.protocol,
+            ask.model,
+            ask.user,
+            tuple([x.headers[place] for place in x.names.labels]) if x.names.labels else None,
+            tuple(ask.metadata.items()) if ask.metadata else None,
         )
-    if name in _SESSION:
-        x.session = x.session or value
-    elif name in _OWNERS:
-        x.facts.setdefault(name, value)
-    elif name not in _TAKEN:
-        x.tags.setdefault(name, value)
+        found = self._standings.get(said)
+        if found is None or found.key is not key:
+            found = self._worked_out(x, key)
+            if sum(map(len, filter(None, found.facts.values()))) <= LARGE:
+                if len(self._standings) >= MANY:
+                    self._standings.clear()
+                self._standings[said] = found
+        return found
+
+    def _worked_out(self, x: Exchange, key: Key) -> Standing:
+        said = _Said(key)
+        for place in x.names.labels:
+            header, word = x.headers[place]
+            label = header[len(LABEL) :].decode("latin-1").replace("-", "_")
+            said.label(label, word.decode("utf-8", "replace").strip())
+        if x.ask.user:
+            said.tags.setdefault("user", x.ask.user[:_LONGEST])
+        for label, value in x.ask.metadata.items():
+            said.label(label, value)
+        facts: dict[str, str | None] = {
+            **said.tags,
+            **said.owners,
+            "model": x.ask.model,
+            "operation": x.ask.operation,
+            "session_id": said.session,
+            "tenant": key.tenant,
+        }
+        for where, rule in self._rules:
+            if holds(where, facts):
+                for name, value in rule.sets.items():
+                    facts[name] = facts.get(name) or value
+        return Standing(key, facts, said.tags)
 
 
-def _trace(value: bytes) -> str | None:
-    """W3C Trace Context §3.2.2: version-traceid-parentid-flags."""
-    parts = value.decode("latin-1").split("-")
-    return parts[1] if len(parts) >= 4 and len(parts[1]) == 32 else None  # noqa: PLR2004
+class _Said:
+    """What was said first stands: the key before the headers, the headers before the body."""
+
+    def __init__(self, key: Key) -> None:
+        self.owners = {**key.scope, "key": key.id}
+        self.tags = dict(key.tags)
+        self.session: str | None = None
+
+    def label(self, name: str, value: str) -> None:
+        if not value:
+            return
+        if len(value) > _LONGEST or not value.isprintable() or "\ufffd" in value:  # no UTF-8
+            raise Refusing(
+                400,
+                "bad_request",
+                f"The label {name[:80]!r} is not 1 to {_LONGEST} printable characters.",
+            )
+        if name in _SESSION:
+            self.session = self.session or value
+        elif name in _OWNERS:
+            self.owners.setdefault(name, value)
+        elif name not in _TAKEN:
+            self.tags.setdefault(name, value)
+
+
+def _unread(x: Exchange, error: BadInput) -> Refusing:
+    coding = x.said(b"content-encoding")
+    if coding and coding.lower() != "identity":
+        text = f"A body in content-encoding {coding[:40]!r} is not read here. Send plain JSON."
+        return Refusing(415, "unsupported_encoding", text)
+    return Refusing(400, "bad_request", str(error))
+
+
+def _allowed(key: Key, x: Exchange) -> bool:
+    return key.allows(x.ask.model) and x.ask.unbounded != FALLBACK_MODELS
+
+
+def _join_trace(x: Exchange, traceparent: bytes) -> None:
+    if (parent := parent_of(traceparent)) is not None:
+        x.trace_id, x.parent_span = parent
+        x.trace_state = state_of(x.header(b"tracestate"))

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from time import perf_counter
+
+from farthing.domain.trace import traceparent
 from farthing.gateway.exchange import Attempt, Exchange
+from farthing.gateway.headers import LABEL, Lists
 from farthing.gateway.live import Live
 from farthing.gateway.pipeline import Rest
 from farthing.gateway.stages.settle import Settle
 from farthing.policy.rules.retry import Failure
-from farthing.providers.kinds import passed
 from farthing.providers.protocol import Change, Refusal
 from farthing.providers.transport.wire import Answer, Headers, Lost, NotSent, Request, TimedOut
 
 LARGEST_ERROR = 1 << 20
-_FAILED = 400
-_JSON = (b"content-type", b"application/json")
-_PLAIN = (b"accept-encoding", b"identity")  # usage has to be read as it passes
+_FAILED = 300  # a redirect, too: calls go to configured addresses alone
+_ERROR = 400
+# What was read is JSON, whatever its caller called it; usage has to be read as it passes.
+_OURS = ((b"content-type", b"application/json"), (b"accept-encoding", b"identity"))
 # Of a provider's headers, those that speak of its connection and not of the answer.
 _THEIRS = frozenset(
-    {b"content-length", b"content-encoding", b"set-cookie", b"alt-svc", b"server", b"date",
+    {b"content-length", b"set-cookie", b"alt-svc", b"server", b"date",
      b"strict-transport-security"}
 )  # fmt: skip
 
@@ -65,7 +69,7 @@ class Sender:
         assert attempt is not None
         upstream = attempt.target.upstream
         request = self._request(x, attempt)
-        attempt.sent = True
+        attempt.sent, attempt.sent_at = True, perf_counter()
         try:
             answer = await self._live.transport.send(upstream.origin, request, upstream.timeouts)
         except NotSent as error:
@@ -100,16 +104,16 @@ class Sender:
                 rewrite=ask.rewrite,
             )
             body = x.protocol.change(body, change)
-        headers = passed(x.headers)
-        if not any(name == b"content-type" for name, _ in headers):
-            headers.append(_JSON)
-        headers.append(_PLAIN)
+        headers = [x.headers[place] for place in x.names.passed]
+        headers += _OURS
         headers += target.upstream.headers()
         if credentials := kind.credentials(target.upstream.secret(), ask.protocol):
             headers.append(credentials)
+        if self._live.propagate:
+            headers += _trace(x, attempt)
         if kind.name == "simulator":
             headers.append((b"x-farthing-attempt", b"%b-%d" % (x.id.encode(), attempt.number)))
-        path = target.upstream.path(ask.protocol, target.model, stream=ask.stream, events=x.events)
+        path = attempt.post.path(ask.protocol, target.model, stream=ask.stream, events=x.events)
         return Request(b"POST", path, headers, body)
 
     async def _failed(self, x: Exchange, attempt: Attempt, answer: Answer) -> None:
@@ -129,6 +133,8 @@ class Sender:
             self._settle.gave_up(x, attempt, "error")
         body = b"".join(parts)
         name = attempt.target.upstream.name
+        if answer.status < _ERROR:
+            raise Failed(_redirect(name, answer.status))
         failure = Failed(
             Refusal(
                 status=answer.status,
@@ -140,13 +146,32 @@ class Sender:
         raise failure
 
 
+def _redirect(name: str, status: int) -> Refusal:
+    text = (
+        f"Provider {name!r} sends calls elsewhere ({status}); none follows. Correct its base_url."
+    )
+    return Refusal(status=502, code="upstream_redirect", message=text)
+
+
+def _trace(x: Exchange, attempt: Attempt) -> Headers:
+    """Which trace the call belongs to, for a provider that is to be told."""
+    own = traceparent(x.trace_id, x.parent_span, x.id, attempt.number)
+    state = [(b"tracestate", x.trace_state.encode())] if x.trace_state else []
+    return [(b"traceparent", own), *state]
+
+
 def theirs(answer: Answer) -> Headers:
     """The provider's headers as its caller gets them."""
-    return [
-        (name, value)
-        for name, value in answer.headers
-        if name not in _THEIRS and not name.startswith(b"x-farthing-")
-    ]
+    headers = answer.headers
+    return [headers[place] for place in _PASSED.of(headers)]
+
+
+def _passed(names: tuple[bytes, ...]) -> tuple[int, ...]:
+    places = range(len(names))
+    return tuple([p for p in places if names[p] not in _THEIRS and not names[p].startswith(LABEL)])
+
+
+_PASSED = Lists(_passed)
 
 
 def _refusal(status: int, error: Lost | NotSent, name: str) -> Refusal:

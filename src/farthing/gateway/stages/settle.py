@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-from datetime import UTC, datetime
+from time import perf_counter
+
+import msgspec
 
 from farthing.budgets.holds import OVER_BOUND
-from farthing.domain.call import Status
+from farthing.domain.call import Status, fault_of
 from farthing.domain.money import Money
 from farthing.domain.usage import Usage
 from farthing.gateway.exchange import Attempt, Exchange
 from farthing.gateway.live import Live
 from farthing.gateway.pipeline import Rest
-from farthing.gateway.rows import Outcome, settled_row
+from farthing.gateway.rows import NO_USAGE, Outcome, settled_line
 from farthing.prices.book import Priced
+from farthing.prices.bound import Bound
+from farthing.providers.protocol import NO_LABELS
 from farthing.providers.reading import Reading
 
 _BYTES_PER_TOKEN = 4
@@ -38,9 +41,10 @@ class Settle:
             self.gave_up(x, attempt, "cancelled" if x.hung_up else "error")
         else:
             status: Status = "cancelled" if x.hung_up else "ok"
-            done = Outcome(status, reading.usage if reading else Usage())
+            done = Outcome(status, reading.usage if reading is not None else NO_USAGE)
             done.reading = reading
-            done.flags.update(attempt.meter.flags)
+            if flags := attempt.meter.flags:
+                done.flags.update(flags)
             if reading is None:
                 done.costs(Money.ZERO)
             else:
@@ -63,30 +67,51 @@ class Settle:
         if x.ask.operation is None:  # counting tokens costs nothing, seen or not
             self._book(x, attempt, Outcome(status).costs(Money.ZERO))
             return
-        hold, meter = attempt.hold, attempt.meter
-        if hold is not None and any(each.budget.hard for each in hold.sums):
+        meter = attempt.meter
+        if attempt.hold is not None and attempt.hard:
             done = Outcome(status, meter.seen() if meter else Usage())
             done.flags.add("booked_at_hold")
             done.reading = meter.reading() if meter else None
+            done.flags.update(meter.flags if meter else ())
             self._book(x, attempt, done.costs(attempt.hold_amount))
             return
-        seen = meter.seen() if meter else Usage()
-        if meter is None or meter.reading() is None:
-            guess = -(-len(x.body) // _BYTES_PER_TOKEN)
-            seen = Usage(input_fresh=guess, output_visible=seen.output_visible)
-        done = Outcome(status, seen)
-        done.reading = meter.reading() if meter else None
+        reading = meter.reading() if meter else None
+        done = Outcome(status, self._estimate(x, attempt, reading))
+        done.reading = reading
         done.flags.add("estimated")
         if meter is not None:
             done.flags.update(meter.flags)
         self._price(x, attempt, done)
         self._book(x, attempt, done)
 
+    def _estimate(self, x: Exchange, attempt: Attempt, reading: Reading | None) -> Usage:
+        """What the answer said, else by its bytes; never more output than could be asked for."""
+        seen = attempt.meter.seen() if attempt.meter else Usage()
+        told = reading.usage.output_visible if reading else 0
+        if reading is None:
+            guess = -(-len(x.body) // _BYTES_PER_TOKEN)
+            seen = Usage(input_fresh=guess, output_visible=seen.output_visible)
+        most = self._most_output(x, attempt)
+        if most is None or seen.output_visible <= max(most, told):
+            return seen
+        return msgspec.structs.replace(seen, output_visible=max(most, told))
+
+    def _most_output(self, x: Exchange, attempt: Attempt) -> int | None:
+        ask, target = x.ask, attempt.target
+        cap = attempt.cap if attempt.cap is not None else ask.output_cap
+        if cap is None:
+            bound = self._live.book.bound(
+                target.upstream.provider, target.model, x.when, attempt.post.who,
+                ask.service_tier, ask.context,
+            )  # fmt: skip
+            cap = bound.max_output if isinstance(bound, Bound) else None
+        return None if cap is None else cap * ask.choices + ask.extra_output
+
     def _price(self, x: Exchange, attempt: Attempt, done: Outcome) -> None:
         upstream, reading = attempt.target.upstream, done.reading
-        context = reading.context if reading else {}
+        context = reading.context if reading is not None else NO_LABELS
         price = self._live.book.price(
-            upstream.provider, attempt.target.model, done.usage, _when(x), context, _who(x)
+            upstream.provider, attempt.target.model, done.usage, x.when, context, attempt.post.who
         )
         if isinstance(price, Priced):
             done.list, done.contracted, done.effective = (
@@ -95,7 +120,8 @@ class Settle:
                 price.effective,
             )
             done.price_ids = price.price_ids
-            done.flags.update(price.flags)
+            if price.flags:
+                done.flags.update(price.flags)
             self._live.ledger.used(price.price_ids)
         else:
             done.flags.add("unpriced")
@@ -109,9 +135,8 @@ class Settle:
     def _add(self, x: Exchange, attempt: Attempt, done: Outcome, run: Reading) -> None:
         """A further model run that is billed beside the answer's own usage."""
         usage, model = run.usage, run.model or attempt.target.model
-        price = self._live.book.price(
-            attempt.target.upstream.provider, model, usage, _when(x), run.context, _who(x)
-        )
+        provider, who = attempt.target.upstream.provider, attempt.post.who
+        price = self._live.book.price(provider, model, usage, x.when, run.context, who)
         done.usage = done.usage + usage
         if isinstance(price, Priced) and done.effective is not None and done.list is not None:
             done.list = done.list + price.list
@@ -127,24 +152,25 @@ class Settle:
         cost, hold = done.effective, attempt.hold
         if hold is not None:
             charged = attempt.hold_amount if cost is None else cost
-            hard = any(each.budget.hard for each in hold.sums)
-            if not self._live.holds.settle(hold, charged.pico if charged else 0) and hard:
+            pico = charged.pico if charged is not None else 0
+            if not self._live.holds.settle(hold, pico) and attempt.hard:
                 done.flags.add(OVER_BOUND)
         x.cost = cost if x.cost is None or cost is None else x.cost + cost
-        x.tokens += done.usage.input_tokens + done.usage.output_tokens
-        ended = asyncio.get_running_loop().time()
-        self._live.ledger.settle(settled_row(x, attempt, done, ended))
-        counters, provider = self._live.counters, attempt.target.upstream.name
+        tokens_in, tokens_out = done.usage.input_tokens, done.usage.output_tokens
+        x.tokens += tokens_in + tokens_out
+        live = self._live
+        line = settled_line(x, attempt, done, live.time())
+        live.ledger.book((x.id, attempt.number), line)
+        counters, provider = live.counters, attempt.target.upstream.name
         counters.attempts[provider, done.status] += 1
-        counters.tokens[provider, "input"] += done.usage.input_tokens
-        counters.tokens[provider, "output"] += done.usage.output_tokens
+        if attempt.sent_at is not None:
+            x.at_provider += perf_counter() - attempt.sent_at
+            if attempt.first_byte is not None:
+                before = attempt.sent_at - x.arrived
+                counters.first_byte.add(provider, attempt.first_byte - x.started - before)
+        if done.status == "error":
+            counters.failures[provider, fault_of(attempt.flags | done.flags)] += 1
+        counters.tokens[provider, "input"] += tokens_in
+        counters.tokens[provider, "output"] += tokens_out
         if cost is not None:
             counters.cost_pico[provider] += cost.pico
-
-
-def _when(x: Exchange) -> datetime:
-    return datetime.fromtimestamp(x.began, UTC)
-
-
-def _who(x: Exchange) -> dict[str, str]:
-    return {name: value for name, value in x.facts.items() if value}

@@ -21,6 +21,9 @@ SILENT: Final = {
     "openai_embeddings": ("user",),
     "anthropic": ("metadata",),
 }
+# What a key is for: to find an answer, or to open one that lies sealed on a disk.
+FINDING: Final = b"farthing-cache-1 "
+OPENING: Final = b"farthing-seal-1 "
 _TELLING: Final = frozenset((b"anthropic-version", b"anthropic-beta", b"openai-beta"))
 _SIMULATED: Final = b"x-sim-"  # how the simulator is told what to answer
 
@@ -70,6 +73,7 @@ def cache_key(
     target: str,
     body: bytes,
     headers: Iterable[tuple[bytes, bytes]] = (),
+    purpose: bytes = FINDING,
 ) -> bytes:
     """32 bytes that two calls share exactly if any answer to one is an answer to the other.
 
@@ -77,15 +81,15 @@ def cache_key(
     the model or upstream where it is not in the body. `headers` are only the telling ones.
     The order of a body's fields and its white space do not count; of a field that is there twice
     the last one does, as for every JSON reader that providers use. sha256: nobody can make two
-    bodies collide.
+    bodies collide. Keys of one call for two purposes say nothing of each other.
     """
-    digest = sha256(b"farthing-cache-1")
-    for part in (tenant.encode(), protocol.encode(), target.encode(), _canonical(protocol, body)):
-        digest.update(len(part).to_bytes(8, "big"))
-        digest.update(part)
-    for name, value in sorted(headers):
-        digest.update(b"%d:%b%d:%b" % (len(name), name, len(value), value))
-    return digest.digest()
+    whose, how, what = tenant.encode(), protocol.encode(), target.encode()
+    asked = _canonical(protocol, body)
+    sizes = b"%d %d %d %d\n" % (len(whose), len(how), len(what), len(asked))
+    parts = [purpose, sizes, whose, how, what, asked]
+    for name, value in sorted(headers) if headers else ():
+        parts.append(b"%d:%b%d:%b" % (len(name), name, len(value), value))
+    return sha256(b"".join(parts)).digest()
 
 
 def _canonical(protocol: str, body: bytes) -> bytes:

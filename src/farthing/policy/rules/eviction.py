@@ -12,6 +12,14 @@ from heapq import heapify, heappop, heappush
 OVERHEAD = 200  # bytes that an entry takes beside its body, so that tiny ones are not free
 
 
+_MOST = 2**62  # so that a worth fits into every store's integer
+
+
+def worth(age: int, hits: int, pico: int, size: int) -> int:
+    """What an answer is worth keeping: picodollars saved a byte, beyond what was last evicted."""
+    return min(age + hits * pico // size, _MOST)
+
+
 class _Entry:
     __slots__ = ("hits", "pico", "size", "stamp", "worth")
 
@@ -50,10 +58,12 @@ class Shelf:
         self._entries[key] = entry
         self.used_bytes += entry.size
         self._value(key, entry)
-        gone: list[bytes] = []
-        while self.used_bytes > self.max_bytes:
-            gone.append(self._evict())
-        return gone
+        return self._fit()
+
+    def resize(self, max_bytes: int) -> list[bytes]:
+        """Change the bound; who must go for it."""
+        self.max_bytes = max_bytes
+        return self._fit()
 
     def hit(self, key: bytes) -> None:
         """It was served once more."""
@@ -71,8 +81,14 @@ class Shelf:
     def worth(self, key: bytes) -> int:
         return self._entries[key].worth
 
+    def _fit(self) -> list[bytes]:
+        gone: list[bytes] = []
+        while self.used_bytes > self.max_bytes:
+            gone.append(self._evict())
+        return gone
+
     def _value(self, key: bytes, entry: _Entry) -> None:
-        entry.worth = self._age + entry.hits * entry.pico // entry.size
+        entry.worth = worth(self._age, entry.hits, entry.pico, entry.size)
         self._stamp += 1
         entry.stamp = self._stamp
         heappush(self._heap, (entry.worth, entry.stamp, key))

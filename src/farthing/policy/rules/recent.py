@@ -35,6 +35,9 @@ class Recent(Generic[K, V]):
     def drop(self, key: K) -> None:
         self._entries.pop(key, None)
 
+    def items(self) -> list[tuple[K, V]]:
+        return list(self._entries.items())
+
     def __len__(self) -> int:
         return len(self._entries)
 
