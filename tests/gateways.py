@@ -8,8 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,9 @@ class Up:
         parent = self.process.pid
         return [int(pid) for pid in _children(parent)]
 
+    def office_pid(self) -> int:
+        return _child(self.process.pid, "office_process")
+
 
 @dataclass
 class Provider:
@@ -60,9 +63,14 @@ class Provider:
 
 
 @contextmanager
-def up(folder: Path, *more: str, environment: Mapping[str, str] | None = None) -> Iterator[Up]:
+def up(
+    folder: Path,
+    *more: str,
+    environment: Mapping[str, str] | None = None,
+    log: Path | None = None,
+) -> Iterator[Up]:
     """Start it on free ports; stopped with SIGTERM at the end if it still runs."""
-    started = start(folder, *more, environment=environment)
+    started = start(folder, *more, environment=environment, log=log)
     try:
         yield started
     finally:
@@ -70,13 +78,26 @@ def up(folder: Path, *more: str, environment: Mapping[str, str] | None = None) -
             started.stop()
 
 
-def start(folder: Path, *more: str, environment: Mapping[str, str] | None = None) -> Up:
+def start(
+    folder: Path,
+    *more: str,
+    environment: Mapping[str, str] | None = None,
+    log: Path | None = None,
+) -> Up:
+    """`log` is where its standard error goes; ours, unless said."""
     given = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **(environment or {})}
     given.pop("FARTHING_WORKSPACE", None)
     arguments = ["up", "--gateway-port", "0", "--office-port", "0", "--json", *more]
-    process = subprocess.Popen(
-        [*COMMAND, *arguments], cwd=folder, env=given, text=True, stdout=subprocess.PIPE
-    )
+    with ExitStack() as stack:
+        errors = stack.enter_context(log.open("ab")) if log else None
+        process = subprocess.Popen(
+            [*COMMAND, *arguments],
+            cwd=folder,
+            env=given,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+        )
     assert process.stdout is not None
     line = process.stdout.readline()
     assert line, f"`up` ended with {process.wait()}"
@@ -138,6 +159,13 @@ def until_ready(url: str, seconds: float = 30) -> None:
             if time.monotonic() > deadline:
                 raise
         time.sleep(0.05)
+
+
+def eventually(true: Callable[[], bool], seconds: float = 40.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it did not come to pass"
+        time.sleep(0.1)
 
 
 def _child(parent: int, name: str) -> int:

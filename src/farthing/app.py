@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from farthing.gateway.ids import Ids
 from farthing.gateway.keeper import Keeper
 from farthing.gateway.knobs import Knobs
 from farthing.gateway.live import Live
+from farthing.gateway.metrics import Connections, Metrics
 from farthing.gateway.pages import pages
 from farthing.gateway.pipeline import Rest, join
 from farthing.gateway.restore import Checkpoints, StoredSums, restore
@@ -45,6 +45,7 @@ from farthing.providers import kinds
 from farthing.providers.protocol import Protocol, place_of
 from farthing.providers.transport.choose import Transports
 from farthing.providers.transport.http1 import PooledTransport
+from farthing.providers.transport.proxies import proxy_of
 from farthing.providers.transport.wire import Transport
 from farthing.registry import PROTOCOLS, plugins
 
@@ -147,7 +148,9 @@ class GatewayApp:
             if not set("*?[") & set(model)
         ]
         await self._prices.preload(named)
-        self.asgi = Gateway(self.live, around.line(self.live), protocols, pages(self.live))
+        self.live.propagate = self._settings.telemetry.propagate
+        told = Metrics(self.live, self._journal.lag, _connections(self._transport))
+        self.asgi = Gateway(self.live, around.line(self.live), protocols, pages(self.live, told))
         self._keeper.start()
 
     async def close(self) -> None:
@@ -161,7 +164,7 @@ class GatewayApp:
     def upstreams(self, protocols: Mapping[str, Protocol]) -> Upstreams:
         places = {name: place_of(protocol) for name, protocol in protocols.items()}
         known = kinds.speaking(places)
-        return upstreams_of(self._settings, self._secrets.of, _proxy_of, known)
+        return upstreams_of(self._settings, self._secrets.of, proxy_of, known)
 
 
 async def _settle_the_dead(workspace: Workspace, disk: Disk) -> None:
@@ -170,6 +173,11 @@ async def _settle_the_dead(workspace: Workspace, disk: Disk) -> None:
     while journal.unclosed(workspace):
         await asyncio.sleep(0.05)
         journal.adopt(workspace, disk)
+
+
+def _connections(transport: Transport) -> Connections:
+    """Those of our own client, where that is what calls go through."""
+    return transport.connections if isinstance(transport, Transports) else dict
 
 
 def _through_aiohttp() -> Transport:
@@ -188,13 +196,3 @@ def _simulated() -> Transport:
 def spoken() -> dict[str, Protocol]:
     """Every protocol, by name: ours, and those of other packages."""
     return {protocol.name: protocol for protocol in plugins(PROTOCOLS)}
-
-
-def _proxy_of(scheme: str, host: str) -> str | None:
-    """What HTTPS_PROXY, HTTP_PROXY and NO_PROXY say; never a proxy for this machine itself."""
-    if host in {"localhost", "::1"} or host.startswith("127.") or not os.environ:
-        return None
-    proxies = urllib.request.getproxies_environment()
-    if urllib.request.proxy_bypass(host):
-        return None
-    return proxies.get(scheme)

@@ -129,10 +129,15 @@ class Holder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Telemetry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[telemetry]`: where spans go, over OTLP."""
+    """`[telemetry]`: where spans go, over OTLP, and which calls the log tells of."""
 
     otlp: str | None = None  # http://collector:4318
     headers: dict[str, str] = {}  # a value may be a reference
+    ca_file: str | None = None
+    timeout_seconds: Annotated[int, msgspec.Meta(ge=1, le=300)] = 10
+    sampling: Literal["parent", "all"] = "parent"  # "parent": none of a caller that records none
+    propagate: bool = False  # whether providers get traceparent and tracestate
+    log: Literal["calls", "errors", "off"] = "errors"
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -231,6 +236,8 @@ def _faults(settings: Settings) -> Iterator[tuple[str, str]]:
     for name, upstream in settings.providers.items():
         yield from _upstream_faults(f", [providers.{name}]", name, upstream)
     yield from _open_secrets(", [telemetry]", settings.telemetry.headers)
+    if settings.telemetry.otlp and (wrong := _wrong_with(settings.telemetry.otlp)):
+        yield ", [telemetry]", f"otlp {wrong}"
     if settings.gateway.workers != 1:
         yield ", [gateway]", "workers can only be 1: several workers come with shared state."
     for table, server in (("gateway", settings.gateway), ("office", settings.office)):

@@ -7,7 +7,8 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from tests.gateways import configure, key, provider, rows, up
+from tests.collectors import SERVER, collector
+from tests.gateways import configure, eventually, key, provider, rows, up
 
 BAD = {
     "no JSON": (b"{", 400, "bad_request"),
@@ -60,23 +61,32 @@ def test_keys_that_expired_or_were_revoked_are_told_so(simulated):
     assert (status, answer["error"]["code"]) == (401, "revoked_key")
 
 
-def test_no_secret_reaches_logs_rows_errors_or_the_provider(tmp_path):
-    planted = "sk-planted-provider-secret-4711"
-    with provider(tmp_path) as simulator:
-        configure(tmp_path, simulator.url, 'api_key = "env:PLANTED"\n')
+def test_no_secret_reaches_logs_rows_errors_spans_or_the_provider(tmp_path):
+    planted, token = "sk-planted-provider-secret-4711", "collector-token-0815"
+    log = tmp_path / "up.log"
+    with provider(tmp_path) as simulator, collector() as collected:
+        telemetry = f'[telemetry]\notlp = "{collected.url}"\nlog = "calls"\nsampling = "all"\n'
+        telemetry += 'headers = { authorization = "env:TOKEN" }\n'
+        configure(tmp_path, simulator.url, f'api_key = "env:PLANTED"\n{telemetry}')
         made = key(tmp_path)
-        with up(tmp_path, environment={"PLANTED": planted}) as gateway:
+        secrets = {"PLANTED": planted, "TOKEN": token}
+        with up(tmp_path, environment=secrets, log=log) as gateway:
             body = json.dumps(
                 {"model": "sim-small", "messages": [{"role": "user", "content": "a secret prompt"}]}
             ).encode()
             post(gateway.gateway, made["key"], body)
             _, refused = post(gateway.gateway, made["key"], body, {"x-sim-error": "500"})
-            with urlopen(f"{gateway.gateway}/metrics", timeout=30) as metrics:
-                told = metrics.read()
+            _, unasked = post(gateway.gateway, made["key"][:-4] + "abcd", body)
+            pages = [f"{gateway.gateway}/metrics", f"{gateway.office}/metrics"]
+            told = b"".join(urlopen(page, timeout=30).read() for page in pages)
+            eventually(lambda: len(collected.of(SERVER)) == 2)
+        assert collected.headers[0]["authorization"] == token
     assert rows(tmp_path)
     secret = made["key"].rpartition("_")[2].encode()
-    texts = [told, json.dumps(refused).encode()]
+    texts = [told, json.dumps([refused, unasked]).encode(), log.read_bytes(), *collected.bodies]
+    assert b'"message":"call"' in log.read_bytes()
     texts += [path.read_bytes() for path in (tmp_path / ".farthing").rglob("*") if path.is_file()]
     texts += [simulator.log.read_bytes()]
-    assert not any(planted.encode() in text or secret in text for text in texts)
+    kept = (planted.encode(), secret, token.encode(), made["key"].encode())
+    assert not [each for each in kept for text in texts if each in text]
     assert not any(b"a secret prompt" in text for text in texts)

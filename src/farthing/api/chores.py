@@ -81,6 +81,24 @@ class Chores:
         run.failed_in_a_row += 1
 
 
+class Lanes:
+    """Several threads of chores: what waits for somebody else holds up only its own."""
+
+    def __init__(self, *lanes: Sequence[Chore]) -> None:
+        self._lanes = [Chores(lane) for lane in lanes]
+
+    @property
+    def runs(self) -> dict[str, Run]:
+        return {name: run for lane in self._lanes for name, run in lane.runs.items()}
+
+    def start(self) -> None:
+        for lane in self._lanes:
+            lane.start()
+
+    async def stop(self) -> None:
+        await asyncio.gather(*(lane.stop() for lane in self._lanes))
+
+
 def _attempt(chore: Chore) -> Exception | None:
     try:
         chore.work()

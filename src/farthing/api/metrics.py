@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -11,18 +12,23 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 from starlette.responses import Response
 
-from farthing.api.chores import Chores
+from farthing.api.chores import Lanes
 from farthing.api.housekeeping import Housekeeping
+from farthing.api.telemetry import Telemetry
 from farthing.api.traces import Traces
+
+if TYPE_CHECKING:
+    from farthing.api.exporter import Exporter
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Metrics(Collector):
     """Read off when somebody asks; nothing is counted twice."""
 
-    chores: Chores
+    chores: Lanes
     housekeeping: Housekeeping
     traces: Traces
+    telemetry: Telemetry
 
     def collect(self) -> Iterator[Metric]:
         yield from _of_chores(self.chores)
@@ -32,6 +38,8 @@ class Metrics(Collector):
         yield _counter("rows_imported", "Rows added from spans.", self.housekeeping.imported)
         yield _counter("spans_received", "Spans of model calls received.", self.traces.received)
         yield _counter("spans_rejected", "Those of them put aside.", self.traces.rejected)
+        if self.telemetry.exporter is not None:
+            yield from _of_export(self.telemetry.exporter)
 
 
 def page(metrics: Metrics) -> Response:
@@ -40,7 +48,15 @@ def page(metrics: Metrics) -> Response:
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
-def _of_chores(chores: Chores) -> Iterator[Metric]:
+def _of_export(told: Exporter) -> Iterator[Metric]:
+    yield _counter("spans_exported", "Spans that the collector has taken.", told.exported)
+    yield _counter("spans_refused", "Those of them that it then rejected.", told.rejected)
+    yield _counter("spans_given_up", "Spans that it will never get.", told.given_up)
+    yield _counter("rows_unsampled", "Rows of callers that record no trace.", told.unsampled)
+    yield _gauge("spans_behind_bytes", "Journal that is still to be exported.", told.behind)
+
+
+def _of_chores(chores: Lanes) -> Iterator[Metric]:
     runs = CounterMetricFamily(
         "farthing_office_chore_runs", "How often a chore ran.", labels=("chore", "outcome")
     )

@@ -16,10 +16,11 @@ from starlette.types import ASGIApp
 
 from farthing.api import answers, metrics
 from farthing.api.callers import Callers
-from farthing.api.chores import Chores, Run
+from farthing.api.chores import Lanes, Run
 from farthing.api.doorway import Doorway
 from farthing.api.housekeeping import Housekeeping
 from farthing.api.metrics import Metrics
+from farthing.api.telemetry import Telemetry
 from farthing.api.traces import Traces
 from farthing.config import Settings
 from farthing.domain.errors import FarthingError
@@ -34,12 +35,14 @@ class Office:
 
     def __init__(self, root: Path) -> None:
         self.workspace = Workspace.open(root)
-        self.settings = Settings.load(root).office
+        settings = Settings.load(root)
+        self.settings = settings.office
         self.state = State.open(root)
         housekeeping = Housekeeping(self.workspace, Inbox(self.workspace))
-        self.chores = Chores(housekeeping.chores())
+        telemetry = Telemetry(self.workspace, settings, self.state)
+        self.chores = Lanes(housekeeping.chores(), *telemetry.lanes())
         self.traces = Traces(Callers(self.state), housekeeping.inbox)
-        self.metrics = Metrics(self.chores, housekeeping, self.traces)
+        self.metrics = Metrics(self.chores, housekeeping, self.traces, telemetry)
 
     async def close(self) -> None:
         await self.chores.stop()

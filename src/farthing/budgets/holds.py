@@ -204,6 +204,26 @@ class Holds:
         """Picodollars held now, over all sums."""
         return sum(each.held for each in self._sums.values())
 
+    def open_count(self) -> int:
+        """How many holds are open, one for each sum that they are held in."""
+        return sum(each.open for each in self._sums.values())
+
+    def standing(self, at: float, most: int) -> list[Sum]:
+        """How each hard budget stands in the period of `at`; of one that has a sum for each
+        customer or session, that which is nearest its limit. Of more than `most`, the nearest.
+        """
+        hard = [budget for budget, _ in self._budgets if budget.hard]
+        if len(hard) <= most:
+            for budget in hard:
+                self._sum(budget, {}, at)  # one that nobody asked for since a restart
+        nearest: dict[str, Sum] = {}
+        for each in self._sums.values():
+            if each.budget.hard and at < each.until:
+                known = nearest.get(each.budget.name)
+                if known is None or each.free < known.free:
+                    nearest[each.budget.name] = each
+        return sorted(nearest.values(), key=lambda each: each.free / max(each.limit, 1))[:most]
+
     def all_sums(self) -> Iterable[Sum]:
         return self._sums.values()
 

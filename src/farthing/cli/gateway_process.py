@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import fcntl
 import gc
+import logging
 import os
 import signal
 import socket
@@ -19,6 +20,7 @@ from typing import cast
 
 import uvicorn
 
+from farthing.api import logs
 from farthing.app import SIMULATED, GatewayApp
 from farthing.config import Settings
 from farthing.domain.errors import FarthingError, Unavailable
@@ -32,6 +34,7 @@ GC_THRESHOLD = 100_000
 
 def main() -> None:
     asked = _arguments()
+    logs.to_stderr(logging.WARNING)
     try:
         with uvicorn_loop() as runner:
             runner.run(serve(asked))
@@ -109,7 +112,7 @@ def _configured(app: GatewayApp, settings: Settings) -> uvicorn.Config:
         ws="none",
         lifespan="off",
         interface="asgi3",
-        log_level="warning",
+        log_config=None,
         access_log=False,
         server_header=False,
         date_header=False,

@@ -34,6 +34,8 @@ def examine(workspace: Path, now: datetime) -> Iterator[Finding]:
     except FarthingError:
         return
     yield _providers(settings)
+    if settings.telemetry.otlp is not None:
+        yield _collector(settings, workspace)
     yield _port("gateway", settings.gateway)
     yield _port("office", settings.office)
     if (workspace / "state.db").exists():
@@ -70,6 +72,27 @@ def _providers(settings: Settings) -> Finding:
     if not called:
         return Finding("providers", "ok", "none to call; `farthing init` writes those you have")
     return Finding("providers", "ok", f"{', '.join(called)}: every secret is there")
+
+
+def _collector(settings: Settings, workspace: Path) -> Finding:
+    """Whether it takes a document, by sending an empty one."""
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+    from farthing.access.secret import Secrets
+    from farthing.api.collector import Collector
+
+    folder = settings.path.parent if settings.path else workspace
+    try:
+        collector = Collector(settings.telemetry, Secrets(folder, os.environ), folder)
+    except FarthingError as error:
+        fix = "Provide it where farthing starts, or correct [telemetry]."
+        return Finding("telemetry", "wrong", str(error), fix)
+    try:
+        collector.send(ExportTraceServiceRequest())
+    except FarthingError as error:
+        fix = f"Start it, or correct [telemetry] in {FILE}; spans wait in the journal meanwhile."
+        return Finding("telemetry", "warning", str(error), fix)
+    return Finding("telemetry", "ok", f"the collector at {collector.host} takes spans")
 
 
 def _port(table: str, server: Gateway | Office) -> Finding:

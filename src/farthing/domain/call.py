@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Literal, get_args
 
@@ -78,3 +79,37 @@ class Call(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     latency_ms: Milliseconds | None = None
     ttft_ms: Milliseconds | None = None
     flags: Codes | None = None  # suspect, unpriced, recovered, estimated, clamped …
+
+
+def fault_of(flags: Iterable[str]) -> str:
+    """What went wrong with an attempt that failed: `429` where that was answered, else a word."""
+    for flag in sorted(flags):
+        if flag.startswith("http_"):
+            return flag.removeprefix("http_")
+        if flag in _FAULTS:
+            return flag
+    return "lost"
+
+
+_FAULTS = frozenset(
+    (
+        "broken_off",
+        "garbled_answer",
+        "garbled_stream",
+        "not_sent",
+        "overlong_answer",
+        "stream_error",
+    )
+)
+
+
+class Traced(Call, frozen=True, omit_defaults=True, kw_only=True):
+    """The gateway's own row, with what spans and logs tell beside it.
+
+    The journal carries these fields; the tables have no columns for them.
+    """
+
+    parent_span: str | None = None  # the caller's, and its flags: 00f067aa0ba902b7-01
+    trace_state: str | None = None  # the caller's tracestate, as it came
+    cache: str | None = None  # what x-farthing-cache says
+    sent_ms: Milliseconds | None = None  # until the attempt's bytes left, from the call's beginning

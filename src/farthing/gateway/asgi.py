@@ -78,6 +78,7 @@ class Gateway:
             self._calls.discard(x)
             if self._watched and (watch := self._watched.pop(x, None)) is not None:
                 watch.cancel()
+            counters.ended(x)
             del x.reply  # it knows the call, too: a circle that only the collector would break
 
     def _arrived(self, scope: MutableMapping[str, Any], inbound: paths.Inbound) -> Exchange:

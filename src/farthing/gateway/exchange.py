@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from datetime import UTC, datetime
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from farthing.domain.errors import FarthingError
@@ -62,6 +63,7 @@ class Attempt:
         "open",
         "post",
         "sent",
+        "sent_at",
         "strip_usage",
         "target",
     )
@@ -79,6 +81,7 @@ class Attempt:
         self.meter: Meter | None = None
         self.first_byte: float | None = None
         self.flags: set[str] = set()
+        self.sent_at: float | None = None  # as `perf_counter` counts
         self.sent = False  # whether a byte may have reached the provider
         self.open = False  # whether its intent is in the journal without a settlement
 
@@ -89,8 +92,10 @@ class Exchange:
     __slots__ = (
         "admission",
         "arm",
+        "arrived",
         "ask",
         "asked",
+        "at_provider",
         "attempt",
         "attempts",
         "began",
@@ -109,6 +114,7 @@ class Exchange:
         "knobs",
         "left_at",
         "names",
+        "parent_span",
         "path_model",
         "path_stream",
         "protocol",
@@ -125,6 +131,7 @@ class Exchange:
         "tenant",
         "tokens",
         "trace_id",
+        "trace_state",
         "when",
         "whole",
     )
@@ -133,6 +140,8 @@ class Exchange:
         self, call_id: str, began: float, started: float, headers: Headers, names: Names
     ) -> None:
         self.id, self.began, self.started = call_id, began, started  # epoch and loop seconds
+        # The loop's clock stands still while we work, and counts milliseconds: not for metrics.
+        self.arrived = perf_counter()
         self.when = datetime.fromtimestamp(began, UTC)
         self.headers, self.names = headers, names
         self.protocol: Protocol
@@ -148,6 +157,8 @@ class Exchange:
         self.facts: Mapping[str, str | None]
         self.session: str | None = None
         self.trace_id: str | None = None
+        self.parent_span: str | None = None  # the caller's, and its flags
+        self.trace_state: str | None = None
         self.ask: Ask
         self.knobs: Knobs
         self.admission: Admission | None = None
@@ -155,6 +166,7 @@ class Exchange:
         self.cache_key: bytes | None = None
         self.cache_word = b"bypass"
         self.attempts = 0
+        self.at_provider = 0.0  # seconds that attempts took from their first byte out to their end
         self.booked = False  # whether an attempt has a row of its own
         self.attempt: Attempt | None = None
         self.reply: Reply

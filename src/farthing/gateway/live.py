@@ -63,3 +63,4 @@ class Live:
         self.state_lost: str | None = None  # why hard budgets cannot be vouched for
         self.state_behind: str | None = None  # why the sums in state.db lag, while they do
         self.draining = False
+        self.propagate = False  # whether providers are told of the trace that a call belongs to

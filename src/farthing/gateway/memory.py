@@ -58,6 +58,9 @@ class Memory:
         self.tallies: Recent[Whose, Tally] = Recent(COUNTED, lambda tally: tally.entries > 0)
         self.changes = 0  # grows with everything that the tallies count
 
+    def __len__(self) -> int:
+        return len(self._kept)
+
     @property
     def used_bytes(self) -> int:
         return self._shelf.used_bytes

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector, CollectorRegistry
 
@@ -14,12 +12,11 @@ from farthing.gateway.live import Live
 
 _TEXT = [(b"content-type", b"text/plain; charset=utf-8")]
 _METRICS = [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")]
-_PICO = 10**12
 
 
-def pages(live: Live) -> Mapping[str, Page]:
+def pages(live: Live, metrics: Collector) -> Mapping[str, Page]:
     registry = CollectorRegistry()
-    registry.register(_Collector(live))
+    registry.register(metrics)
     return {
         "/healthz": lambda: (200, _TEXT, b"ok\n"),
         "/readyz": _ready(live),
@@ -36,38 +33,3 @@ def _ready(live: Live) -> Callable[[], tuple[int, list[tuple[bytes, bytes]], byt
         return 200, _TEXT, f"ready{behind}\n".encode()
 
     return answer
-
-
-class _Collector(Collector):
-    """The counters, in Prometheus' names and units."""
-
-    def __init__(self, live: Live) -> None:
-        self._live = live
-
-    def collect(self) -> Iterator[Metric]:
-        told = self._live.counters
-        yield _family(
-            "farthing_attempts", "Attempts at providers.", ("provider", "status"), told.attempts
-        )
-        yield _family("farthing_tokens", "Tokens used.", ("provider", "direction"), told.tokens)
-        yield _family("farthing_refusals", "Calls refused, by code.", ("code",), told.refusals)
-        cost = {name: pico / _PICO for name, pico in told.cost_pico.items()}
-        yield _family("farthing_cost_usd", "Dollars spent.", ("provider",), cost)
-        saved = {name: pico / _PICO for name, pico in told.saved_pico.items()}
-        yield _family("farthing_saved_usd", "Dollars not spent, by reason.", ("reason",), saved)
-        gauges = {
-            "farthing_calls_in_flight": ("Calls in flight.", told.in_flight),
-            "farthing_held_usd": ("Dollars held.", self._live.holds.open_holds() / _PICO),
-            "farthing_unwritten_rows": ("Rows in memory only.", self._live.ledger.waiting),
-        }
-        for name, (about, value) in gauges.items():
-            yield GaugeMetricFamily(name, about, value)
-
-
-def _family(
-    name: str, about: str, labels: tuple[str, ...], values: Mapping[Any, float]
-) -> CounterMetricFamily:
-    family = CounterMetricFamily(name, about, labels=labels)
-    for said, value in list(values.items()):
-        family.add_metric(said if isinstance(said, tuple) else (str(said),), value)
-    return family

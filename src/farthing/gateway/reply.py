@@ -16,16 +16,17 @@ _NO_RETRY = (b"x-should-retry", b"false")
 class Reply:
     """The way back to one caller. Whoever has hung up gets nothing more; that is no error."""
 
-    __slots__ = ("_send", "_time", "_x", "ended", "started")
+    __slots__ = ("_send", "_time", "_x", "ended", "started", "status")
 
     def __init__(self, send: Send, x: Exchange, time: Callable[[], float]) -> None:
         self._send, self._x, self._time = send, x, time
         self.started = self.ended = False
+        self.status = 0  # none yet
 
     async def start(self, status: int, headers: Headers) -> None:
         """The head of the answer; ours are added to the provider's headers."""
         x = self._x
-        self.started = True
+        self.started, self.status = True, status
         if x.tap is not None:
             x.tap.start(status, headers)
         headers.append((b"x-farthing-request-id", x.id.encode()))

@@ -55,11 +55,13 @@ def settled_line(x: Exchange, attempt: Attempt, done: Outcome, ended: float) -> 
     """`ended` is in loop seconds."""
     usage, reading, first = done.usage, done.reading, attempt.first_byte
     flags = attempt.flags | done.flags
+    sent_ms = (attempt.sent_at - x.arrived) * 1000 if attempt.sent_at is not None else 0
     parts = [
         b'{"line":"call","attempt":%d,%b,%b,"latency_ms":%d,"input_fresh":%d,"output_visible":%d'
+        b',"cache":"%b","sent_ms":%d'
         % (
             attempt.number, _common(x), attempt.post.line, (ended - x.started) * 1000,
-            usage.input_fresh, usage.output_visible,
+            usage.input_fresh, usage.output_visible, x.cache_word, sent_ms,
         ),
         _costs(done),
     ]  # fmt: skip
@@ -89,8 +91,8 @@ def free_line(
     """A hit, a follower or a refusal: nothing was sent, nothing is owed."""
     parts = [
         b'{"line":"call","attempt":0,%b,"list_usd":"0","contracted_usd":"0","effective_usd":"0",'
-        b'"status":"%b","latency_ms":%d'
-        % (_common(x), status.encode(), (ended - x.started) * 1000)
+        b'"status":"%b","latency_ms":%d,"cache":"%b"'
+        % (_common(x), status.encode(), (ended - x.started) * 1000, x.cache_word)
     ]  # fmt: skip
     if saved is not None:
         parts.append(b',"counterfactual_usd":"%b"' % _usd(saved))
@@ -109,7 +111,9 @@ def _common(x: Exchange) -> bytes:
             x.id.encode(), _encode(x.when), x.standing.line(x.knobs.version, x.arm),
         )  # fmt: skip
         if x.trace_id is not None:
-            x.row += b"," + fields({"trace_id": x.trace_id})
+            state, parent = x.trace_state, x.parent_span
+            told = {"trace_id": x.trace_id, "parent_span": parent, "trace_state": state}
+            x.row += b"," + fields(told)
     return x.row
 
 

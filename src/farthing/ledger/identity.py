@@ -31,6 +31,7 @@ _NAMED_NUMBERS = ("attempt", "requests", *AMOUNTS)
 _DERIVED = frozenset({*BUCKETS, "provider", "model", "account", "status"})
 # The importer of any log at all: nobody knows how far its ids are unique.
 A_LOG = "log"
+SPANS = "otlp"
 # What a field holds where nothing was said of it.
 _USUAL = {"attempt": "1", "requests": "1", "grain": "'call'", "status": "'ok'"}
 
@@ -69,7 +70,9 @@ def is_known(into: schema.Table, connection: duckdb.DuckDBPyConnection) -> bool:
     return bool(connection.execute(f"SELECT 1 FROM {into.name} LIMIT 1").fetchall())
 
 
-def unknown(rows: str, into: schema.Table, since: str | None, until: str | None) -> str:
+def unknown(
+    rows: str, source: str, into: schema.Table, since: str | None, until: str | None
+) -> str:
     """SQL: the identified `rows` that the ledger does not have, by the days that can match."""
     there = near(into, since, until)
     key = ", ".join(column for column in into.key if column != "revision")
@@ -78,7 +81,13 @@ def unknown(rows: str, into: schema.Table, since: str | None, until: str | None)
         return fresh
     # The gateway made its own ids; the same call from another source meets it by response id.
     metered = f"SELECT provider, response_id FROM ({there}) WHERE source = 'gateway'"
-    return f"SELECT * FROM ({fresh}) ANTI JOIN ({metered}) USING (provider, response_id)"
+    fresh = f"SELECT * FROM ({fresh}) ANTI JOIN ({metered}) USING (provider, response_id)"
+    if source != SPANS:
+        return fresh
+    # What the gateway exported comes back: where there is no response id, by its row's own key.
+    told = f"concat('{SPANS}', chr(31), 'call', 'farthing/', id, '/', attempt)"
+    ours = f"SELECT md5({told}) AS id FROM ({there}) WHERE source = 'gateway'"
+    return f"SELECT * FROM ({fresh}) ANTI JOIN ({ours}) USING (id)"
 
 
 def near(into: schema.Table, since: str | None, until: str | None) -> str:

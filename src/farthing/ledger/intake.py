@@ -189,7 +189,7 @@ class _Import:
             if reach.repeats:
                 return False
             count = reach.rows
-            new = self._unknown(identified, into, (reach.since, reach.until), present)
+            new = self._unknown(identified, source, into, (reach.since, reach.until), present)
         quarantine.rejects(self.connection)
         try:
             added = self._store(source, into, new, rates, types, marked=True)
@@ -221,7 +221,7 @@ class _Import:
             identified = identity.numbered(identified, good, present, self.connection)
             new = _New(identified)
             if identity.is_known(into, self.connection):
-                new = self._unknown(identified, into, (seen.since, seen.until), present)
+                new = self._unknown(identified, source, into, (seen.since, seen.until), present)
             stored += self._store(source, into, new, rates, types, marked=False)
         self.summary.rows += seen.rows + len(problems) + len(rejected)
         self.summary.duplicates += seen.rows - seen.bad - stored
@@ -248,12 +248,13 @@ class _Import:
     def _unknown(
         self,
         rows: str,
+        source: str,
         into: schema.Table,
         reach: tuple[str | None, str | None],
         present: frozenset[str],
     ) -> _New:
         """Of identified rows what the ledger does not know yet, by the days that they reach."""
-        unknown = identity.unknown(rows, into, *reach)
+        unknown = identity.unknown(rows, source, into, *reach)
         if into is schema.CALLS or not supersede.can_grow(present):
             return _New(unknown)
         now = self.rim.now()

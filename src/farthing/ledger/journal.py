@@ -22,7 +22,7 @@ from typing import Literal
 
 import msgspec
 
-from farthing.domain.call import Call
+from farthing.domain.call import Call, Traced
 from farthing.domain.errors import Defect, DiskFull, FarthingError, Unavailable
 from farthing.domain.money import PICO_PER_USD, Money
 from farthing.ledger.disk import APPENDING, SYSTEM, Disk, sync_path
@@ -91,6 +91,7 @@ class Journal:
         self._folder, self._lock, self._file = _start_set(workspace, self.set, disk)
         self._size, self._born = 0, clock()
         self._dirty = False
+        self._synced = self._born  # up to when everything that was written is on the disk
         self._retired: list[int] = []  # sealed, not yet on the disk
         self._failure: FarthingError | None = None  # why nothing is written any more
         self._unsynced: Unavailable | None = None  # … because a sync failed
@@ -133,6 +134,10 @@ class Journal:
         with self._turn:
             return self.seq, self._size
 
+    def lag(self) -> float:
+        """Everything written until so many seconds ago is on the disk."""
+        return self._clock() - self._synced
+
     def sync(self) -> None:
         """Wait until everything written so far is on the disk.
 
@@ -140,6 +145,7 @@ class Journal:
         """
         if self._unsynced is not None:
             raise self._unsynced
+        began = self._clock()
         with self._turn:
             retired, self._retired = self._retired, []
             self._dirty = False
@@ -149,6 +155,7 @@ class Journal:
                 self._disk.sync(file)
             if retired:
                 sync_path(self._disk, self._folder)
+            self._synced = began
         except OSError as error:
             raise self._fails(error) from error
         finally:
@@ -239,6 +246,8 @@ class Journal:
                     self.rotate()
             if self._dirty or self._retired:
                 self.sync()
+            else:
+                self._synced = self._clock()
         except Unavailable as error:
             self._failure = error
 
@@ -312,6 +321,11 @@ def read(segment: Segment, offset: int = 0, end: int | None = None) -> Iterator[
         yield Entry(segment, head.line == "call", _CALL.decode(line), head.hold_usd)
 
 
+def decode_call(line: bytes) -> Traced:
+    """The call of one line, an intent's too. Raises msgspec.DecodeError."""
+    return _TRACED.decode(line)
+
+
 _CLOSED = "closed"
 
 
@@ -340,6 +354,7 @@ def _from_json(kind: type, value: object) -> object:
 _ENCODER = msgspec.json.Encoder(enc_hook=_to_json)
 _HEAD = msgspec.json.Decoder(_Head, dec_hook=_from_json)
 _CALL = msgspec.json.Decoder(Call, dec_hook=_from_json)
+_TRACED = msgspec.json.Decoder(Traced, dec_hook=_from_json)
 
 
 def _append(
@@ -434,7 +449,7 @@ def _open_intents(workspace: Workspace, found: list[Segment]) -> list[bytes]:
 
 
 def _recovered(intent: bytes) -> bytes:
-    call, hold = _CALL.decode(intent), _HEAD.decode(intent).hold_usd
+    call, hold = _TRACED.decode(intent), _HEAD.decode(intent).hold_usd
     marks = {"recovered"} if hold is not None else {"recovered", "unpriced"}
     flags = ",".join(sorted(marks | set(filter(None, (call.flags or "").split(",")))))
     booked = msgspec.structs.replace(

@@ -1,14 +1,15 @@
-"""How far the budgets have counted the journal: what they have not may not be deleted."""
+"""How far the journal was counted and exported: what was not may not be deleted."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from farthing.ledger import tail
 from farthing.ledger.state import FILE, State
 
 
 def uncounted_from(root: Path) -> dict[str, int] | None:
-    """By set, the first segment that the sums in state.db do not have whole.
+    """By set, the first segment that the sums in state.db, or a follower, do not have whole.
 
     None where there is no state.db: then nobody counts. A set that is not in it was not counted
     at all.
@@ -17,6 +18,10 @@ def uncounted_from(root: Path) -> dict[str, int] | None:
         return None
     state = State.open(root)
     try:
-        return dict(state.rows("SELECT journal_set, seq FROM watermarks"))
+        counted = dict(state.rows("SELECT journal_set, seq FROM watermarks"))
+        marks = tail.place(state, tail.HOLDING)
+        if marks is None:  # nobody waits for spans
+            return counted
+        return {name: min(counted[name], marks[name][0]) for name in counted.keys() & marks.keys()}
     finally:
         state.close()

@@ -142,6 +142,20 @@ def test_a_tag_is_told_apart_however_the_filter_spells_it(field):
     assert len(holds.sums({"app": "one"}, NOW)) == 1
 
 
+def test_each_hard_budget_stands_once_as_it_is_nearest_its_limit():
+    holds = Holds(Nowhere(), lambda: NOW)
+    holds.configure(budgets())
+    assert {each.budget.name for each in holds.standing(NOW, 10)} == {"all", "search"}
+    holds.settle(holds.try_take(holds.sums(facts("support", "one"), NOW), 40), 30)
+    holds.try_take(holds.sums(facts("support", "two"), NOW), 200)
+    found = {each.budget.name: each for each in holds.standing(NOW, 10)}
+    assert (found["all"].settled, found["all"].held) == (30, 200)
+    assert (found["runs"].place[1], found["runs"].held) == ("two", 200)
+    assert [each.budget.name for each in holds.standing(NOW, 1)] == ["runs"]
+    later = NOW + 40 * 86400
+    assert {each.budget.name: each.settled for each in holds.standing(later, 10)}["all"] == 0
+
+
 def test_a_sum_in_use_is_never_forgotten(monkeypatch):
     monkeypatch.setattr("farthing.budgets.holds.MANY", 0)
     holds = Holds(Nowhere(), lambda: NOW)

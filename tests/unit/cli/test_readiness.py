@@ -17,6 +17,7 @@ from farthing.ledger.audit import By
 from farthing.ledger.state import FILE, State
 from farthing.ledger.workspace import Workspace
 from farthing.providers.kinds import KINDS
+from tests.collectors import collector
 
 NOW = datetime.now(UTC)
 
@@ -150,3 +151,34 @@ def test_a_file_that_says_otherwise_than_what_is_in_force_is_told(examined, tmp_
     assert "config apply" in found.fix
     settings(tmp_path, '[budgets.search]\nlimit = "1/year"\n')
     assert examined()["drift"].state == "wrong"
+
+
+@pytest.mark.parametrize(
+    ("answers", "state", "words"),
+    [([], "ok", "takes spans"), ([403], "warning", "headers"), ([404], "warning", "address")],
+)
+def test_the_collector_is_asked_with_an_empty_document(
+    examined, tmp_path, monkeypatch, answers, state, words
+):
+    monkeypatch.setenv("OTLP_TOKEN", "s3cret")
+    with collector() as received:
+        received.answers = answers
+        headers = 'headers = { authorization = "env:OTLP_TOKEN" }'
+        settings(tmp_path, f'[telemetry]\notlp = "{received.url}"\n{headers}\n')
+        found = examined()["telemetry"]
+    assert (found.state, words in found.found, received.spans) == (state, True, [])
+    assert "s3cret" not in f"{found.found} {found.fix}"
+
+
+def test_a_collector_that_is_away_is_a_warning_and_a_secret_that_is_not_there_is_wrong(
+    examined, tmp_path, monkeypatch
+):
+    monkeypatch.delenv("OTLP_TOKEN", raising=False)
+    settings(tmp_path, '[telemetry]\notlp = "http://127.0.0.1:1"\n')
+    assert examined()["telemetry"].state == "warning"
+    settings(
+        tmp_path, '[telemetry]\notlp = "http://c:1"\nheaders.authorization = "env:OTLP_TOKEN"\n'
+    )
+    found = examined()["telemetry"]
+    assert found.state == "wrong"
+    assert "OTLP_TOKEN" in found.found

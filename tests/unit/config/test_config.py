@@ -115,3 +115,22 @@ def test_what_was_probably_meant_is_said(tmp_path, text, meant):
 def test_a_table_of_another_shape_is_refused(tmp_path, text):
     with pytest.raises(Refused, match=r"farthing\.toml"):
         read(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('otlp = "collector:4318"', "https://host"),
+        ('otlp = "http://me:secret@collector:4318"', "has a password"),
+        ('otlp = "http://c"\nheaders = { authorization = "Bearer secret" }', "looks like a secret"),
+        ('log = "everything"', "log"),
+        ('sampling = "half"', "sampling"),
+        ('otpl = "http://c"', "Did you mean `otlp`"),
+    ],
+)
+def test_telemetry_that_cannot_be_is_refused_and_no_secret_repeated(tmp_path, text, words):
+    (tmp_path / "farthing.toml").write_text(f"[telemetry]\n{text}\n")
+    with pytest.raises(Refused, match=words) as caught:
+        Settings.load(tmp_path)
+    assert "secret@" not in str(caught.value)
+    assert "Bearer" not in str(caught.value)

@@ -1,14 +1,9 @@
 """What cannot be written is kept, in order, and a storm of refusals takes no room from it."""
 
-from datetime import UTC, datetime
-
 import pytest
 
-from farthing.domain.call import Call
 from farthing.domain.errors import Unavailable
 from farthing.gateway.bookkeeper import MOST_REFUSALS, Bookkeeper
-
-NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 
 class Lines:
@@ -17,17 +12,17 @@ class Lines:
     def __init__(self):
         self.full, self.written = False, []
 
-    def intent(self, call, hold):
-        self.settle(call)
+    def intend(self, attempt, line):
+        self.book(attempt, line)
 
-    def settle(self, call):
+    def book(self, attempt, line):
         if self.full:
             raise Unavailable("full")
-        self.written.append(call.id)
+        self.written.append((attempt, line))
 
 
-def call(number, status="ok"):
-    return Call(id=f"{number:032x}", time=NOW, source="gateway", status=status)
+def settled(number):
+    return (f"{number:032x}", 1), b"%d\n" % number
 
 
 def test_what_was_kept_is_written_once_and_in_order_when_there_is_room():
@@ -35,14 +30,14 @@ def test_what_was_kept_is_written_once_and_in_order_when_there_is_room():
     books = Bookkeeper(lines)
     lines.full = True
     for number in range(5):
-        books.settle(call(number))
+        books.book(*settled(number))
     with pytest.raises(Unavailable):
-        books.intent(call(9), None)
+        books.intend(*settled(9))
     assert (books.waiting, books.trouble) == (5, "the journal cannot be written")
     lines.full = False
     books.catch_up()
-    books.settle(call(5))
-    assert lines.written == [call(number).id for number in range(6)]
+    books.book(*settled(5))
+    assert lines.written == [settled(number) for number in range(6)]
     assert (books.waiting, books.trouble) == (0, None)
 
 
@@ -51,8 +46,8 @@ def test_refusals_without_end_leave_room_for_what_was_spent():
     books = Bookkeeper(lines)
     lines.full = True
     for number in range(MOST_REFUSALS + 10):
-        books.settle(call(number, "refused"))
+        books.book(*settled(number), refused=True)
     assert books.waiting == MOST_REFUSALS
-    books.settle(call(0))
+    books.book(*settled(0))
     assert books.waiting == MOST_REFUSALS + 1
     assert not books.full

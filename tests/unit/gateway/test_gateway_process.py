@@ -5,7 +5,7 @@ import sys
 
 HEAVY = """
     duckdb deltalake arro3 ibis pyarrow pandas genai_prices pydantic httpx httpx2 starlette
-    cryptography
+    cryptography opentelemetry
 """
 
 

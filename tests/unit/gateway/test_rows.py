@@ -192,3 +192,17 @@ def test_what_cost_nothing_says_what_it_saved(read, data):
 
 def _json(labels: object) -> str | None:
     return msgspec.json.encode(labels, order="sorted").decode() if labels else None
+
+
+@given(st.data())
+def test_a_settlement_carries_what_its_spans_need(data):
+    x = data.draw(calls())
+    x.trace_id, x.parent_span = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7-01"
+    x.trace_state, x.cache_word = data.draw(maybe), b"shadow"
+    attempt = data.draw(attempts(x))
+    attempt.sent_at = x.arrived + 0.0425
+    line = journal.decode_call(settled_line(x, attempt, Outcome("ok"), ended=101.5))
+    assert (line.parent_span, line.trace_state) == (x.parent_span, x.trace_state)
+    assert (line.trace_id, line.cache, line.sent_ms) == (x.trace_id, "shadow", 42)
+    free = journal.decode_call(free_line(x, "ok", 101.5, reason="cache"))
+    assert (free.parent_span, free.cache, free.attempt) == (x.parent_span, "shadow", 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from farthing.access.keys import Key
 from farthing.domain.errors import BadInput
 from farthing.domain.scope import SCOPE
+from farthing.domain.trace import parent_of, state_of
 from farthing.domain.where import holds
 from farthing.gateway.body import read
 from farthing.gateway.exchange import Exchange, Refusing
@@ -21,7 +22,6 @@ _OWNERS = frozenset(SCOPE) - {"key"}
 _WORDS = frozenset({"cache", "request_id", "tenant", "key", "attempt", "model", "provider"})
 _TAKEN = _WORDS | {"account", "operation", "session_id"}
 _LONGEST = 200
-_TRACE_PARTS, _TRACE_ID = 4, 32
 
 
 class Scope:
@@ -48,7 +48,7 @@ class Scope:
                 f"Key {key.id} may not ask for {ask.model!r}, only {', '.join(key.models)}.",
             )  # fmt: skip
         if (place := x.names.first.get(b"traceparent")) is not None:
-            x.trace_id = _trace(x.headers[place][1])
+            _join_trace(x, x.headers[place][1])
         await rest(x)
 
     def _standing(self, x: Exchange, key: Key) -> Standing:
@@ -135,7 +135,7 @@ def _allowed(key: Key, x: Exchange) -> bool:
     return key.allows(x.ask.model) and x.ask.unbounded != FALLBACK_MODELS
 
 
-def _trace(value: bytes) -> str | None:
-    """W3C Trace Context §3.2.2: version-traceid-parentid-flags."""
-    parts = value.decode("latin-1").split("-")
-    return parts[1] if len(parts) >= _TRACE_PARTS and len(parts[1]) == _TRACE_ID else None
+def _join_trace(x: Exchange, traceparent: bytes) -> None:
+    if (parent := parent_of(traceparent)) is not None:
+        x.trace_id, x.parent_span = parent
+        x.trace_state = state_of(x.header(b"tracestate"))

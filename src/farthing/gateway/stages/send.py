@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from time import perf_counter
+
+from farthing.domain.trace import traceparent
 from farthing.gateway.exchange import Attempt, Exchange
 from farthing.gateway.headers import LABEL, Lists
 from farthing.gateway.live import Live
@@ -66,7 +69,7 @@ class Sender:
         assert attempt is not None
         upstream = attempt.target.upstream
         request = self._request(x, attempt)
-        attempt.sent = True
+        attempt.sent, attempt.sent_at = True, perf_counter()
         try:
             answer = await self._live.transport.send(upstream.origin, request, upstream.timeouts)
         except NotSent as error:
@@ -106,6 +109,8 @@ class Sender:
         headers += target.upstream.headers()
         if credentials := kind.credentials(target.upstream.secret(), ask.protocol):
             headers.append(credentials)
+        if self._live.propagate:
+            headers += _trace(x, attempt)
         if kind.name == "simulator":
             headers.append((b"x-farthing-attempt", b"%b-%d" % (x.id.encode(), attempt.number)))
         path = attempt.post.path(ask.protocol, target.model, stream=ask.stream, events=x.events)
@@ -146,6 +151,13 @@ def _redirect(name: str, status: int) -> Refusal:
         f"Provider {name!r} sends calls elsewhere ({status}); none follows. Correct its base_url."
     )
     return Refusal(status=502, code="upstream_redirect", message=text)
+
+
+def _trace(x: Exchange, attempt: Attempt) -> Headers:
+    """Which trace the call belongs to, for a provider that is to be told."""
+    own = traceparent(x.trace_id, x.parent_span, x.id, attempt.number)
+    state = [(b"tracestate", x.trace_state.encode())] if x.trace_state else []
+    return [(b"traceparent", own), *state]
 
 
 def theirs(answer: Answer) -> Headers:

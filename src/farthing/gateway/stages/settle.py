@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from time import perf_counter
+
 import msgspec
 
 from farthing.budgets.holds import OVER_BOUND
-from farthing.domain.call import Status
+from farthing.domain.call import Status, fault_of
 from farthing.domain.money import Money
 from farthing.domain.usage import Usage
 from farthing.gateway.exchange import Attempt, Exchange
@@ -161,6 +163,13 @@ class Settle:
         live.ledger.book((x.id, attempt.number), line)
         counters, provider = live.counters, attempt.target.upstream.name
         counters.attempts[provider, done.status] += 1
+        if attempt.sent_at is not None:
+            x.at_provider += perf_counter() - attempt.sent_at
+            if attempt.first_byte is not None:
+                before = attempt.sent_at - x.arrived
+                counters.first_byte.add(provider, attempt.first_byte - x.started - before)
+        if done.status == "error":
+            counters.failures[provider, fault_of(attempt.flags | done.flags)] += 1
         counters.tokens[provider, "input"] += tokens_in
         counters.tokens[provider, "output"] += tokens_out
         if cost is not None:

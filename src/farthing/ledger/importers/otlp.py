@@ -109,6 +109,21 @@ _READ: Final = frozenset(
         *("gen_ai.operation.name", "openinference.span.kind", "traceloop.span.kind"),
         *("llm.request.type", "gen_ai.response.id", "gen_ai.prompt.name", "error.type"),
         *("gen_ai.agent.name", "gen_ai.agent.id", "gen_ai.response.time_to_first_chunk"),
+        *("farthing.request_id", "farthing.attempt", "farthing.account"),
+        *("farthing.cost_usd_exact", "farthing.usage.cache_write_long_tokens"),
+    )
+)
+# What our own export says of an attempt beside its owner; see api/call_spans.py.
+_OUR_COST: Final = "farthing.cost_usd_exact"
+_OUR_LONG_WRITES: Final = "farthing.usage.cache_write_long_tokens"
+_OUR_TAG: Final = "farthing.tag."
+_OUR_CONTEXT: Final = "farthing.context."
+_OUR_FACTS: Final = frozenset(
+    f"farthing.{name}"
+    for name in (
+        *("request_id", "attempt", "tenant", "key", "account", "policy_version", "arm", "cache"),
+        *("clamped", "flags", "cost_usd", "cost_usd_exact", "list_usd", "reported_usd"),
+        "usage.cache_write_long_tokens",
     )
 )
 _RESPONSE_WAS_ERROR: Final = frozenset({"2", "STATUS_CODE_ERROR"})
@@ -166,7 +181,7 @@ def reads(name: str, value: Any) -> bool:
     if name in _READ:
         return True
     label = name.startswith(_ASSOCIATED) or not name.startswith(_NOT_TAGS)
-    return label and isinstance(value, str)
+    return label and not _is_our_fact(name) and isinstance(value, str)
 
 
 def reads_of_resource(name: str) -> bool:
@@ -221,20 +236,24 @@ def _draft(span: Span) -> Draft:
     provider = provider_name(first(said, _PROVIDER))
     cost = first(said, _COST)
     own = provider == "openrouter" and _currency(said) == "usd"
+    ours = text(said.get(_OUR_COST))
+    long_writes = count(said.get(_OUR_LONG_WRITES))
     operation = text(said.get("gen_ai.operation.name"))
     served = text(first(said, _SERVED))
     return Draft(
         line=span.line,
         time=_time(span, "start"),
         provider=provider,
+        account=text(said.get("farthing.account")),
         operation=_OPERATIONS.get(operation, operation) if operation else _kind(said),
         model=text(first(said, _MODEL)) or served,
         model_served=served,
         response_id=text(said.get("gen_ai.response.id")),
-        source_id=_span_id(span),
+        source_id=_our_id(said) or _span_id(span),
         input_total=first(said, _INPUT),
         cache_read=first(said, _CACHE_READ),
-        cache_write_short=first(said, _CACHE_WRITE),
+        cache_write_short=_less(first(said, _CACHE_WRITE), long_writes),
+        cache_write_long=long_writes,
         output_total=first(said, _OUTPUT),
         reasoning=first(said, _REASONING),
         details=whole(
@@ -244,14 +263,14 @@ def _draft(span: Span) -> Draft:
             }
         ),
         context=_context(said),
-        reported_usd=cost if own else None,
+        reported_usd=ours or (cost if own else None),
         status=_status(span),
         latency_ms=_latency(span),
         ttft_ms=_first_token(said),
         session_id=text(first(said, _SESSION)),
         trace_id=hexadecimal(first(span.fields, ("traceId", "trace_id"))),
         template_id=text(said.get("gen_ai.prompt.name")),
-        tags=bounded(_own_tags(span, None if own else cost), labels),
+        tags=bounded(_own_tags(span, None if own or ours else cost), labels),
         **scope,
     )
 
@@ -272,14 +291,30 @@ def _plain(value: Mapping[str, Any]) -> Any:
 def _labels(span: Span) -> dict[str, str]:
     """The texts that are neither conventions' nor prompts: the user's own attributes."""
     said = {
-        name.removeprefix(_ASSOCIATED): value
+        name.removeprefix(_ASSOCIATED).removeprefix(_OUR_TAG): value
         for name, value in span.said.items()
         if name not in _SESSION + _USER
+        and not _is_our_fact(name)
         and (name.startswith(_ASSOCIATED) or not name.startswith(_NOT_TAGS))
     }
     ours = {name: value for name, value in span.resource.items() if name.startswith("farthing.")}
     texts = {name: value for name, value in {**ours, **said}.items() if isinstance(value, str)}
     return tags_of(texts)
+
+
+def _is_our_fact(name: str) -> bool:
+    return name in _OUR_FACTS or name.startswith(_OUR_CONTEXT)
+
+
+def _our_id(said: Mapping[str, Any]) -> str | None:
+    """Of a span that a gateway exported: its row's key, so that its own ledger knows it."""
+    call, attempt = text(said.get("farthing.request_id")), count(said.get("farthing.attempt"))
+    return f"farthing/{call}/{attempt}" if call and attempt else None
+
+
+def _less(total: Any, part: int | None) -> Any:
+    whole_count = count(total)
+    return total if whole_count is None or not part else max(0, whole_count - part)
 
 
 def _own_tags(span: Span, cost: Any) -> dict[str, str | None]:

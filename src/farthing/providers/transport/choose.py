@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+from farthing.providers.transport.http1 import PooledTransport
 from farthing.providers.transport.wire import Answer, Origin, Request, Timeouts, Transport
 
 IN_PROCESS = ".invalid"  # no host has such a name (RFC 6761 §6.4): the simulator's answers here
@@ -28,6 +29,10 @@ class Transports:
         if origin.proxy is not None or origin.ca_file is not None:
             return await self._of("odd").send(origin, request, timeouts)
         return await self._plain.send(origin, request, timeouts)
+
+    def connections(self) -> Mapping[str, tuple[int, int]]:
+        """Of our own client, by host and port: how many are in use, and how many wait."""
+        return self._plain.connections() if isinstance(self._plain, PooledTransport) else {}
 
     async def close(self) -> None:
         for each in (self._plain, *self._made.values()):

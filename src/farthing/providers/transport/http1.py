@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Mapping
 
 from farthing.providers.transport.answer import PooledAnswer
 from farthing.providers.transport.connection import SENT_AT_ONCE
@@ -60,6 +61,15 @@ class PooledTransport:
             if not (again and connection.unanswered):
                 raise answer.failure()
             again = False
+
+    def connections(self) -> Mapping[str, tuple[int, int]]:
+        """How many are in use and how many wait, by host and port."""
+        found: dict[str, tuple[int, int]] = {}
+        for origin, pool in self._pools.items():
+            place = f"{origin.host}:{origin.port}"
+            used, idle = found.get(place, (0, 0))
+            found[place] = used + len(pool.open) - pool.idle, idle + pool.idle
+        return found
 
     async def close(self) -> None:
         for pool in self._pools.values():

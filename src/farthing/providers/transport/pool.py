@@ -20,6 +20,10 @@ class Pool:
         self._idle: list[Connection] = []
         self._most_idle = most_idle
 
+    @property
+    def idle(self) -> int:
+        return len(self._idle)
+
     def take(self) -> Connection | None:
         """The one used last: it is the least likely to be closed just now."""
         while self._idle:
