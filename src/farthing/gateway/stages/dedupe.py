@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from farthing.domain.call import Status
 from farthing.domain.money import Money
 from farthing.gateway.exchange import Exchange
