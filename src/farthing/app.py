@@ -72,6 +72,11 @@ def line(live: Live) -> Rest:
     )
 
 
+def spoken() -> dict[str, Protocol]:
+    """Every protocol, by name: ours, and those of other packages."""
+    return {protocol.name: protocol for protocol in plugins(PROTOCOLS)}
+
+
 def _journal(workspace: Workspace, fsync: Fsync) -> Journal:
     return Journal(workspace, fsync=fsync)
 
@@ -91,6 +96,7 @@ class Around:
     state: Callable[[Path], State] = State.open
     prices: Callable[[Path], LivePrices] = LivePrices.open
     transport: Callable[[], Transport] = _transports
+    protocols: Callable[[], dict[str, Protocol]] = spoken
     bookkeeper: Callable[[Journal], Bookkeeper] = Bookkeeper
     line: Callable[[Live], Rest] = line
 
@@ -115,7 +121,7 @@ class GatewayApp:
         await _settle_the_dead(self._workspace, around.disk)
         self._state = state = around.state(root)
         self._prices = around.prices(root)
-        protocols = spoken()
+        protocols = around.protocols()
         upstreams = self.upstreams(protocols)
         keyring = Keyring.load(state)
         holds = Holds(StoredSums(state), around.now)
@@ -191,8 +197,3 @@ def _simulated() -> Transport:
     from farthing.providers.simulator.transport import SimulatorTransport
 
     return SimulatorTransport(Simulator())
-
-
-def spoken() -> dict[str, Protocol]:
-    """Every protocol, by name: ours, and those of other packages."""
-    return {protocol.name: protocol for protocol in plugins(PROTOCOLS)}

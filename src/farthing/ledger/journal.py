@@ -317,8 +317,13 @@ def read(segment: Segment, offset: int = 0, end: int | None = None) -> Iterator[
     """A segment's whole lines, from a byte on, and up to one."""
     written = segment.path.read_bytes()[offset:end]
     for line in written[: written.rfind(b"\n") + 1].splitlines():
-        head = _HEAD.decode(line)
-        yield Entry(segment, head.line == "call", _CALL.decode(line), head.hold_usd)
+        yield Entry(segment, *parsed(line))
+
+
+def parsed(line: bytes) -> tuple[bool, Call, Money | None]:
+    """Whether a line settles its call, the call, and what an intent holds."""
+    head = _HEAD.decode(line)
+    return head.line == "call", _CALL.decode(line), head.hold_usd
 
 
 def decode_call(line: bytes) -> Traced:

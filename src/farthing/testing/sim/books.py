@@ -16,7 +16,7 @@ from farthing.domain.call import Call
 from farthing.domain.errors import Unavailable
 from farthing.domain.money import Money
 from farthing.gateway.bookkeeper import Bookkeeper, Lines
-from farthing.ledger.journal import Entry
+from farthing.ledger.journal import Entry, parsed
 from farthing.testing.sim.caller import Caller
 from farthing.testing.sim.disk import Killed
 from farthing.testing.sim.traffic import LABEL, Cap, Plan
@@ -382,9 +382,10 @@ class WatchedBookkeeper(Bookkeeper):
         super().__init__(journal)
         self._books = books
 
-    def intent(self, call: Call, hold: Money | None) -> None:
+    def intend(self, attempt: Key, line: bytes) -> None:
+        _, call, hold = parsed(line)
         try:
-            super().intent(call, hold)
+            super().intend(attempt, line)
         except Unavailable:
             self._books.intent(call, hold, written=False, now=self._time())
             raise
@@ -393,9 +394,12 @@ class WatchedBookkeeper(Bookkeeper):
             raise
         self._books.intent(call, hold, written=True, now=self._time())
 
-    def settle(self, call: Call) -> None:
+    def book(self, attempt: Key, line: bytes, *, refused: bool = False) -> None:
+        _, call, _ = parsed(line)
+        if (call.id, call.attempt) != attempt:
+            self._books.fault(f"the row of {attempt} says that it is of {call.id, call.attempt}")
         self._books.booked(call)
-        super().settle(call)
+        super().book(attempt, line, refused=refused)
 
     def _time(self) -> float:
         import asyncio

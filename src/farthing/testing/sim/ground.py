@@ -14,12 +14,14 @@ from pathlib import Path
 from farthing.access import rules
 from farthing.access import store as keys
 from farthing.access.keys import Key
+from farthing.app import spoken
 from farthing.config import Rule
 from farthing.ledger.audit import By
 from farthing.ledger.state import State
 from farthing.ledger.workspace import Workspace
 from farthing.prices.book import Book
 from farthing.prices.shelf import Shelf
+from farthing.providers.protocol import Protocol
 from farthing.testing.sim.traffic import HOLDERS
 
 _BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
@@ -67,6 +69,12 @@ def template() -> Template:
 def book() -> Book:
     """The simulator's own prices, which are the only ones that anybody asks for."""
     return Book.load(template().root, shipped=Shelf())
+
+
+@cache
+def protocols() -> dict[str, Protocol]:
+    """Found once: they are the same in every story."""
+    return spoken()
 
 
 def memory() -> str | None:

@@ -21,7 +21,7 @@ from farthing.testing.sim.books import WatchedBookkeeper
 from farthing.testing.sim.caller import Caller
 from farthing.testing.sim.changes import schedule
 from farthing.testing.sim.disk import Life, SimDisk
-from farthing.testing.sim.ground import book, template
+from farthing.testing.sim.ground import book, protocols, template
 from farthing.testing.sim.loop import SimLoop
 from farthing.testing.sim.store import Store
 from farthing.testing.sim.traffic import Plan
@@ -87,6 +87,7 @@ class Process:
             state=self.store.open,
             prices=self._prices,
             transport=world.provider.transport,
+            protocols=protocols,
             bookkeeper=lambda lines: WatchedBookkeeper(lines, world.books),
             line=world.line,
         )

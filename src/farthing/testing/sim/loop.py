@@ -15,6 +15,7 @@ from farthing.testing.sim.disk import Killed
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
+_Job = tuple[Callable[..., Any], tuple[Any, ...], "asyncio.Future[Any]"]
 
 
 class Clock:
@@ -42,7 +43,7 @@ class SimLoop(asyncio.AbstractEventLoop):
         self._ready: list[asyncio.Handle] = []
         self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
         self._number = 0
-        self._jobs: list[tuple[Callable[..., Any], tuple[Any, ...], asyncio.Future[Any]]] = []
+        self._jobs: dict[Executor | None, list[_Job]] = {}
         self.over = False  # the process is dead: whatever still stirs in it does nothing
         self.faults: list[str] = []  # what nobody caught
 
@@ -143,12 +144,13 @@ class SimLoop(asyncio.AbstractEventLoop):
         What is cancelled before its thread has begun is sometimes never done at all.
         """
         future = self.create_future()
-        self._jobs.append((func, args, future))
-        self.call_later(self._dice.choice((0.0, 0.0, 0.001, 0.3)), self._work)
+        jobs = self._jobs.setdefault(executor, [])
+        jobs.append((func, args, future))
+        self.call_later(self._dice.choice((0.0, 0.0, 0.001, 0.3)), self._work, jobs)
         return future
 
-    def _work(self) -> None:
-        func, args, future = self._jobs.pop(0)
+    def _work(self, jobs: list[_Job]) -> None:
+        func, args, future = jobs.pop(0)
         if future.cancelled() and self._dice.random() < 0.5:  # noqa: PLR2004  one of both
             return
         try:
