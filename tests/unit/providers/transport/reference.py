@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import h11
 
 from farthing.providers.transport.hops import end_to_end
-from tests.unit.providers.transport.servers import Heard
+from farthing.testing.servers import Heard
 
 
 def h11_hears(parts: Iterable[bytes], *, method: str, ends: bool) -> Heard:

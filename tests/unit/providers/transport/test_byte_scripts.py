@@ -11,8 +11,8 @@ import yaml
 from farthing.providers.transport.http1 import PooledTransport
 from farthing.providers.transport.through_aiohttp import AiohttpTransport
 from farthing.providers.transport.wire import Transport
+from farthing.testing.servers import Heard, closing, heard, provider, saying
 from tests.unit.providers.transport.reference import h11_hears
-from tests.unit.providers.transport.servers import Heard, closing, heard, provider, saying
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "http_answers.yaml"
 CASES: list[dict[str, Any]] = yaml.safe_load(GOLDEN.read_text("utf-8"))

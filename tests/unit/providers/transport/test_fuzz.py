@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from farthing.providers.transport.answer import PooledAnswer
 from farthing.providers.transport.connection import Connection
 from farthing.providers.transport.wire import Timeouts
+from farthing.testing.servers import Heard
 from tests.unit.providers.transport.reference import h11_hears
-from tests.unit.providers.transport.servers import Heard
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "http_answers.yaml"
 VALID = [

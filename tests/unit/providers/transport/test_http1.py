@@ -13,7 +13,7 @@ from farthing.providers.transport.answer import MOST_UNREAD
 from farthing.providers.transport.http1 import PooledTransport
 from farthing.providers.transport.request_head import Unspeakable
 from farthing.providers.transport.wire import Lost, NotSent, Origin, Request, TimedOut, Timeouts
-from tests.unit.providers.transport.servers import (
+from farthing.testing.servers import (
     OK,
     SOON,
     Provider,

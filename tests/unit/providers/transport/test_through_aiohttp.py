@@ -23,7 +23,7 @@ from farthing.providers.transport.wire import (
     Timeouts,
     Transport,
 )
-from tests.unit.providers.transport.servers import (
+from farthing.testing.servers import (
     OK,
     SOON,
     Provider,

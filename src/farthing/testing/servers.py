@@ -1,4 +1,4 @@
-"""Providers on loopback that say exactly what a test wants, byte by byte."""
+"""Providers on loopback that say exactly what a test of a transport wants, byte by byte."""
 
 from __future__ import annotations
 
