@@ -11,7 +11,7 @@ import pytest
 
 from tests.gateways import key, until_ready, up
 from tests.journeys.calling import send_all
-from tests.journeys.commands import farthing, farthing_here
+from tests.journeys.commands import farthing_here
 
 ON = '[cache]\nmode = "on"\n'
 SECOND = 1.0  # within which a running gateway follows
@@ -50,7 +50,7 @@ def file_of(folder):
 
 
 def show(folder):
-    done = farthing("cache", "show", "--json", folder=folder)
+    done = farthing_here("cache", "show", "--json", folder=folder)
     assert done.returncode == 0, done.stderr
     return {row["tenant"]: row for row in json.loads(done.stdout)}
 
@@ -162,8 +162,6 @@ def test_a_purge_reaches_memory_disk_and_replays_of_a_running_gateway_and_nobody
         purge(folder, "--all")
         time.sleep(SECOND)
         assert {word for word in words().values() if word in {"hit", "replayed"}} == set()
-    with up(folder) as again:
-        assert sent(again.gateway, calls["plain"])[1] == "hit"
 
 
 def test_an_answer_that_was_on_its_way_is_not_kept_after_a_purge(folder):

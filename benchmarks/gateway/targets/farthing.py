@@ -29,6 +29,7 @@ POLICY = """
 [cache]
 mode = "on"
 ttl = "1h"
+max_disk_mb = 0
 """
 BUDGET = "100000/month"  # hard, and never reached: every call holds, none waits
 

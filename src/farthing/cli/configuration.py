@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from farthing.cli import changing, reading
+from farthing.cli import changing, reading, routed
 from farthing.cli.reading import DryRun, Json
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def apply(
     from farthing.cli import declared
     from farthing.config import Settings
     from farthing.domain.errors import Refused
+    from farthing.policy.toml import to_toml
 
     if not file.is_file():
         raise Refused(f"There is no file {file}. `farthing init` writes a farthing.toml.")
@@ -46,11 +47,14 @@ def apply(
             found = declared.drift(state, settings, reading.now())
         else:
             found, tokens = declared.apply(state, settings, changing.me("config"))
+    unserved = routed.warnings(to_toml(settings.policy), settings)
     if as_json:
         changes = [shown(each) for each in found]
-        reading.print_json({"applied": not dry_run, "changes": changes, "keys": tokens})
+        told = {"applied": not dry_run, "changes": changes, "keys": tokens}
+        reading.print_json({**told, "warnings": unserved})
     else:
         _print(found, tokens, dry_run=dry_run)
+        routed.tell(unserved)
     raise typer.Exit(int(dry_run and bool(found)))
 
 

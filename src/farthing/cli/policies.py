@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from farthing.cli import changing, reading
+from farthing.cli import changing, reading, routed
 from farthing.cli.reading import Json
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def set_(
     with changing.state_of(ctx) as state:
         with state.changing() as change:
             versions.put(change, text, changing.me(), why or f"set from {file.name}")
-        _print_now(versions.current(state), as_json=as_json)
+        _print_now(ctx, versions.current(state), as_json=as_json)
 
 
 @app.command()
@@ -71,7 +71,7 @@ def rollback(
     with changing.state_of(ctx, create=False) as state:
         with state.changing() as change:
             versions.rollback(change, state, version, changing.me(), why)
-        _print_now(versions.current(state), as_json=as_json)
+        _print_now(ctx, versions.current(state), as_json=as_json)
 
 
 @app.command()
@@ -146,8 +146,10 @@ def _shown(found: Version) -> dict[str, Any]:
     }
 
 
-def _print_now(found: Version, *, as_json: bool) -> None:
+def _print_now(ctx: typer.Context, found: Version, *, as_json: bool) -> None:
+    unserved = routed.warnings(found.text, reading.settings_of(ctx))
     if as_json:
-        reading.print_json(_shown(found))
+        reading.print_json({**_shown(found), "warnings": unserved})
     else:
         typer.echo(f"Version {found.version} is in force.")
+        routed.tell(unserved)

@@ -130,7 +130,7 @@ def _state(file: Path, settings: Settings, now: datetime) -> Iterator[Finding]:
                 return
             yield Finding("state.db", "ok", f"{file.stat().st_size / 1024:,.0f} KiB, whole")
             yield _budgets(state)
-            yield _policy(state)
+            yield _policy(state, settings)
             yield _drift(state, settings, now)
     except (FarthingError, sqlite3.Error) as error:
         yield _damaged(str(error))
@@ -164,16 +164,19 @@ def _budgets(state: State) -> Finding:
     return Finding("budgets", "ok", f"{len(found)} in force")
 
 
-def _policy(state: State) -> Finding:
+def _policy(state: State, settings: Settings) -> Finding:
+    from farthing.cli import routed
     from farthing.policy import versions
-    from farthing.policy.policy import parse
 
     current = versions.current(state)
     try:
-        parse(current.text)
+        unserved = routed.warnings(current.text, settings)
     except FarthingError as error:
         fix = "Go back with `farthing policy rollback`, or set a new one."
         return Finding("policy", "wrong", f"version {current.version}: {error}", fix)
+    if unserved:
+        fix = "Correct it and set it anew with `farthing policy set`, or configure the provider."
+        return Finding("policy", "warning", f"version {current.version}: {unserved[0]}", fix)
     return Finding("policy", "ok", f"version {current.version}")
 
 

@@ -70,10 +70,10 @@ class Answers:
         self.disk.served(key)
         return kept
 
-    def put(self, key: bytes, kept: Kept, secret: Callable[[], bytes]) -> None:
+    def put(self, key: bytes, kept: Kept, secret: bytes) -> None:
         self.memory.put(key, kept)
         if self.disk is not None and self.disk.on:
-            self.disk.offer(key, secret(), kept)
+            self.disk.offer(key, secret, kept)
 
     def follow(self, state: State) -> None:
         """Carry out the purges that were ordered since this was last called."""

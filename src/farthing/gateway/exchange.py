@@ -102,6 +102,7 @@ class Exchange:
         "body",
         "booked",
         "cache_key",
+        "cache_secret",
         "cache_word",
         "cost",
         "events",
@@ -163,7 +164,8 @@ class Exchange:
         self.knobs: Knobs
         self.admission: Admission | None = None
         self.arm: str | None = None
-        self.cache_key: bytes | None = None
+        self.cache_key: bytes | None = None  # None: nobody looked
+        self.cache_secret = b""  # what a kept answer to it is sealed with
         self.cache_word = b"bypass"
         self.attempts = 0
         self.at_provider = 0.0  # seconds that attempts took from their first byte out to their end

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from farthing.domain.errors import BadInput
-from farthing.providers.body import altered, decoded, fields_of, given, hides, model_name, whole
+from farthing.providers.body import ABSENT, altered, decoded, fields_of, hides, model_name, whole
 from farthing.providers.protocol import Turns
 
 MOST_CANDIDATES = 128
@@ -64,7 +64,8 @@ def named(model: str | None) -> str:
 
 def config_of(*spelled: msgspec.Raw) -> Config:
     """Of both spellings the larger counts, for nobody knows which one Google goes by."""
-    configs = [decoded(_CONFIG, bytes(raw), "generationConfig") for raw in spelled if given(raw)]
+    said = [bytes(raw) for raw in spelled if raw is not ABSENT and bytes(raw) != b"null"]
+    configs = [decoded(_CONFIG, raw, "generationConfig") for raw in said]
     if not configs:
         return _NO_CONFIG
     caps: list[int] = []

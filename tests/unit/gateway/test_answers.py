@@ -19,7 +19,7 @@ from farthing.gateway.purges import Purge
 from farthing.ledger.audit import By
 from farthing.ledger.state import State
 from farthing.policy.policy import Cache
-from farthing.policy.rules.cache import OPENING, cache_key
+from farthing.policy.rules.cache import cache_keys
 from tests.unit.gateway.kept import kept, whose
 
 KNOBS = Cache(mode="on", max_disk_mb=1)
@@ -65,9 +65,8 @@ class AnswersAgainstAModel(RuleBasedStateMachine):
         self.answers.memory.resize(9_000)
         await self.answers.ready()
 
-    def key(self, tenant, prompt, *purpose):
-        body = b'{"prompt": %d}' % prompt
-        return cache_key(tenant, "openai_chat", "", body, (), *purpose)
+    def keys(self, tenant, prompt):
+        return cache_keys(tenant, "openai_chat", "", b'{"prompt": %d}' % prompt)
 
     @rule(target=asked, tenant=tenants, prompt=prompts)
     def ask(self, tenant, prompt):
@@ -85,13 +84,13 @@ class AnswersAgainstAModel(RuleBasedStateMachine):
             return
         until = self.now + seconds
         body = f"{tenant} {prompt} {serial} {'x' * size}".encode()
-        secret = self.key(tenant, prompt, OPENING)
+        key, secret = self.keys(tenant, prompt)
         answer = kept(body, until=until, of=of)
-        self.runner.run(self._put(self.key(tenant, prompt), answer, secret))
+        self.runner.run(self._put(key, answer, secret))
         self.stored.append((tenant, prompt, serial, until))
 
     async def _put(self, key, answer, secret):
-        self.answers.put(key, answer, lambda: secret)
+        self.answers.put(key, answer, secret)
 
     @rule(tenant=tenants, prompt=prompts, seconds=st.integers(1, 500))
     def buy(self, tenant, prompt, seconds):
@@ -113,10 +112,10 @@ class AnswersAgainstAModel(RuleBasedStateMachine):
         assert (tenant, prompt, int(said[2])) in allowed
 
     async def _look(self, tenant, prompt):
-        key = self.key(tenant, prompt)
+        key, secret = self.keys(tenant, prompt)
         found = self.answers.get(key, self.now)
         if found is None and self.answers.may_be_on_disk(key):
-            found = await self.answers.fetch(key, self.key(tenant, prompt, OPENING), self.now)
+            found = await self.answers.fetch(key, secret, self.now)
         return found
 
     @rule(purge=scopes)

@@ -14,7 +14,7 @@ from farthing.gateway.recording import MOST_BYTES, Recording
 from farthing.gateway.replays import LARGEST, Place, Replay
 from farthing.gateway.rows import free_line
 from farthing.policy.rules.answers import Use
-from farthing.policy.rules.cache import FINDING, OPENING, cache_key
+from farthing.policy.rules.cache import cache_keys
 
 _LONGEST_KEY = 256
 
@@ -33,7 +33,7 @@ class Cache:
             wish=x.header(b"x-farthing-cache") or b"",
             cache_control=x.header(b"cache-control") or b"",
         )
-        x.cache_key = _key(x)
+        x.cache_key, x.cache_secret = _keys(x)
         x.idempotency_key = _idempotency_key(x)
         if x.idempotency_key is not None and (replay := self._replayed(x, x.idempotency_key)):
             await self._serve(x, replay, b"replayed", "idempotency")
@@ -57,7 +57,7 @@ class Cache:
     async def _found(self, x: Exchange, key: bytes) -> Kept | None:
         kept = self._answers.get(key, x.began)
         if kept is None and self._answers.may_be_on_disk(key):
-            return await self._answers.fetch(key, _key(x, OPENING), x.began)
+            return await self._answers.fetch(key, x.cache_secret, x.began)
         return kept
 
     def _keep(self, x: Exchange, use: Use, recording: Recording) -> None:
@@ -68,7 +68,7 @@ class Cache:
         caching, now, whose = x.knobs.caching, self._live.now(), _whose(x)
         if use.keep and x.cache_key is not None and caching.admits(recording.size):
             kept = kept_from(recording, x.cost, now + caching.ttl, whose)
-            self._answers.put(x.cache_key, kept, lambda: _key(x, OPENING))
+            self._answers.put(x.cache_key, kept, x.cache_secret)
         if x.idempotency_key is not None and recording.size <= LARGEST:
             until = now + x.knobs.policy.idempotency.seconds
             replay = Replay(_digest(x), kept_from(recording, x.cost, until, whose))
@@ -101,9 +101,9 @@ class Cache:
         await x.reply.chunk(kept.chunks[-1] if kept.chunks else b"", last=True)
 
 
-def _key(x: Exchange, purpose: bytes = FINDING) -> bytes:
+def _keys(x: Exchange) -> tuple[bytes, bytes]:
     telling = [x.headers[place] for place in x.names.telling]
-    return cache_key(x.tenant, x.ask.protocol, _target(x), x.body, telling, purpose)
+    return cache_keys(x.tenant, x.ask.protocol, _target(x), x.body, telling)
 
 
 def _whose(x: Exchange) -> Whose:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from hashlib import sha256
+from hashlib import sha512
 from typing import Final
 
 import msgspec
@@ -22,8 +22,7 @@ SILENT: Final = {
     "anthropic": ("metadata",),
 }
 # What a key is for: to find an answer, or to open one that lies sealed on a disk.
-FINDING: Final = b"farthing-cache-1 "
-OPENING: Final = b"farthing-seal-1 "
+_MARK: Final = b"farthing-cache-1"
 _TELLING: Final = frozenset((b"anthropic-version", b"anthropic-beta", b"openai-beta"))
 _SIMULATED: Final = b"x-sim-"  # how the simulator is told what to answer
 
@@ -67,29 +66,30 @@ def is_telling(header: bytes) -> bool:
     return header in _TELLING or header.startswith(_SIMULATED)
 
 
-def cache_key(
+def cache_keys(
     tenant: str,
     protocol: str,
     target: str,
     body: bytes,
     headers: Iterable[tuple[bytes, bytes]] = (),
-    purpose: bytes = FINDING,
-) -> bytes:
+) -> tuple[bytes, bytes]:
     """32 bytes that two calls share exactly if any answer to one is an answer to the other.
 
+    And 32 more of the same calls, which nobody can tell from the first: to seal answers with.
     Never equal across tenants. `target` is what was asked of whom: the path with its query, and
     the model or upstream where it is not in the body. `headers` are only the telling ones.
     The order of a body's fields and its white space do not count; of a field that is there twice
-    the last one does, as for every JSON reader that providers use. sha256: nobody can make two
-    bodies collide. Keys of one call for two purposes say nothing of each other.
+    the last one does, as for every JSON reader that providers use. sha512, in
+    halves: nobody can make two bodies collide.
     """
     whose, how, what = tenant.encode(), protocol.encode(), target.encode()
     asked = _canonical(protocol, body)
-    sizes = b"%d %d %d %d\n" % (len(whose), len(how), len(what), len(asked))
-    parts = [purpose, sizes, whose, how, what, asked]
+    sizes = b"%b %d %d %d %d\n" % (_MARK, len(whose), len(how), len(what), len(asked))
+    parts = [sizes, whose, how, what, asked]
     for name, value in sorted(headers) if headers else ():
         parts.append(b"%d:%b%d:%b" % (len(name), name, len(value), value))
-    return sha256(b"".join(parts)).digest()
+    digest = sha512(b"".join(parts)).digest()
+    return digest[:32], digest[32:]
 
 
 def _canonical(protocol: str, body: bytes) -> bytes:

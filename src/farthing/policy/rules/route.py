@@ -98,12 +98,6 @@ class Router:
             self._plain.put(asked, choice)
         return choice
 
-    def nowhere(self) -> list[str]:
-        """What routes and fallbacks name that no provider serves, for a warning."""
-        named = [drawn.to for group in self._groups for drawn in group.routes]
-        named += [name for _, names in self._fallbacks for name in names]
-        return [name for name in dict.fromkeys(named) if not self._meant(name)]
-
     def _moved(self, asked: str, facts: Facts, unit: str, now: float) -> _Move:
         arm: str | None = None
         shadow: tuple[tuple[int, str], ...] = ()

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farthing.policy.policy import DEFAULT, Cache, Coalesce
-from farthing.policy.rules.cache import Caching, cache_key, is_telling
+from farthing.policy.rules.cache import Caching, cache_keys, is_telling
 from farthing.policy.rules.coalesce import Coalescing, flight_key
 
 DEEP = b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
@@ -26,7 +26,7 @@ bodies = st.dictionaries(st.text(max_size=8), json, max_size=5)
 
 def key(fields, tenant="t", protocol="openai_chat", target="/v1/chat/completions", headers=()):
     body = fields if isinstance(fields, bytes) else msgspec.json.encode(fields)
-    return cache_key(tenant, protocol, target, body, headers)
+    return cache_keys(tenant, protocol, target, body, headers)
 
 
 def turned(value):
@@ -51,8 +51,8 @@ def test_calls_of_unequal_bodies_have_unequal_keys(one, other):
 @given(st.lists(st.text(max_size=4), min_size=3, max_size=3), st.data())
 def test_parts_do_not_run_into_each_other(parts, data):
     other = data.draw(st.lists(st.text(max_size=4), min_size=3, max_size=3))
-    first = cache_key(*parts, b"{}")
-    assert (first == cache_key(*other, b"{}")) == (parts == other)
+    first = cache_keys(*parts, b"{}")
+    assert (first == cache_keys(*other, b"{}")) == (parts == other)
 
 
 @given(st.text(max_size=9), st.text(max_size=9))
@@ -90,6 +90,13 @@ def test_whatever_may_change_the_answer_counts(field):
 def test_a_stored_completion_keeps_its_metadata_apart():
     stored = {**CHAT, "store": True}
     assert key({**stored, "metadata": {"a": "b"}}) != key({**stored, "metadata": {"a": "c"}})
+
+
+def test_an_answer_is_sealed_with_what_its_place_does_not_tell():
+    place, secret = key(CHAT)
+    assert len(place) == len(secret) == 32
+    assert place != secret
+    assert secret != key(CHAT, tenant="u")[1]
 
 
 def test_telling_headers_count_and_others_are_not_telling():
@@ -179,7 +186,7 @@ def test_by_default_open_answers_are_shared_only_under_one_idempotency_key():
     coalescing = Coalescing(DEFAULT.coalesce)
     assert coalescing.decide(FACTS, repeatable=True).word == "on"
     assert coalescing.decide(FACTS, repeatable=False).word == "shadow"
-    shared = key(CHAT)
+    shared, _ = key(CHAT)
 
     def flight(idempotency_key, deterministic=False):
         return flight_key(shared, deterministic=deterministic, idempotency_key=idempotency_key)
