@@ -26,7 +26,7 @@ from farthing.domain.call import Call, Traced
 from farthing.domain.errors import Defect, DiskFull, FarthingError, Unavailable
 from farthing.domain.money import PICO_PER_USD, Money
 from farthing.ledger.disk import APPENDING, SYSTEM, Disk, sync_path
-from farthing.ledger.durable import is_disk_full, sync_file
+from farthing.ledger.durable import is_disk_full
 from farthing.ledger.workspace import Workspace, try_flock
 
 Fsync = Literal["batch", "always"]
@@ -420,7 +420,7 @@ def _recover(workspace: Workspace, folder: Path, disk: Disk) -> int:
     while True:
         try:
             found = _segments_of(folder)
-            lines = _open_intents(workspace, found)
+            lines = _open_intents(workspace, found, disk)
             break
         except FileNotFoundError:  # sealed segments may be compacted meanwhile
             continue
@@ -442,9 +442,9 @@ def _recover(workspace: Workspace, folder: Path, disk: Disk) -> int:
     return len(lines)
 
 
-def _open_intents(workspace: Workspace, found: list[Segment]) -> list[bytes]:
+def _open_intents(workspace: Workspace, found: list[Segment], disk: Disk) -> list[bytes]:
     places: dict[tuple[str, int], tuple[int, int]] = {}
-    contents = [_whole_lines(workspace, each) for each in found]
+    contents = [_whole_lines(workspace, each, disk) for each in found]
     for file, (_, heads) in enumerate(contents):
         for number, head in enumerate(heads):
             if head.line == "intent":
@@ -471,7 +471,7 @@ def _recovered(intent: bytes) -> bytes:
     return b'{"line":"call",' + _ENCODER.encode(booked)[1:] + b"\n"
 
 
-def _whole_lines(workspace: Workspace, segment: Segment) -> tuple[bytes, list[_Head]]:
+def _whole_lines(workspace: Workspace, segment: Segment, disk: Disk) -> tuple[bytes, list[_Head]]:
     """A dead process's lines. A torn last one is cut off; other broken ones are quarantined."""
     written = segment.path.read_bytes()
     whole = written[: written.rfind(b"\n") + 1]
@@ -479,20 +479,20 @@ def _whole_lines(workspace: Workspace, segment: Segment) -> tuple[bytes, list[_H
         heads = _HEAD.decode_lines(whole)
     except (msgspec.DecodeError, UnicodeDecodeError):
         # A power cut can lose the middle of what was not yet on the disk.
-        whole = _set_aside(workspace, segment, whole)
+        whole = _set_aside(workspace, segment, whole, disk)
         return whole, _HEAD.decode_lines(whole)
     if len(whole) < len(written):
         os.truncate(segment.path, len(whole))
     return whole, heads
 
 
-def _set_aside(workspace: Workspace, segment: Segment, whole: bytes) -> bytes:
+def _set_aside(workspace: Workspace, segment: Segment, whole: bytes, disk: Disk) -> bytes:
     lines = whole.splitlines(keepends=True)
     good = b"".join(line for line in lines if _is_line(line))
     name = f"journal-{segment.set}-{segment.seq}{SUFFIX}"
     broken = b"".join(line for line in lines if not _is_line(line))
-    _replace(workspace.quarantine / name, broken)
-    _replace(segment.path, good)
+    _replace(workspace.quarantine / name, broken, disk)
+    _replace(segment.path, good, disk)
     return good
 
 
@@ -505,12 +505,12 @@ def _is_line(line: bytes) -> bool:
     return True
 
 
-def _replace(path: Path, content: bytes) -> None:
+def _replace(path: Path, content: bytes, disk: Disk) -> None:
     fresh = path.with_name(f".{path.name}")
     fresh.write_bytes(content)
-    sync_file(fresh)
+    sync_path(disk, fresh)
     fresh.rename(path)
-    sync_file(path.parent)
+    sync_path(disk, path.parent)
 
 
 def _mark_closed(folder: Path, disk: Disk) -> None:

@@ -19,7 +19,7 @@ from farthing.testing.sim.traffic import HOLDERS, LIMITS, POLICIES
 if TYPE_CHECKING:
     from farthing.testing.sim.life import Process
 
-_MOST = 4  # changes in one life
+_MOST = 6  # changes in one life
 _WITHIN = 6.0  # virtual seconds
 
 

@@ -26,6 +26,9 @@ class Clock:
     def __init__(self, epoch: float) -> None:
         self.epoch, self.seconds = epoch, 0.0
 
+    def time(self) -> float:
+        return self.seconds
+
     def now(self) -> float:
         """Seconds since 1970, as `time.time` has them."""
         return self.epoch + self.seconds
