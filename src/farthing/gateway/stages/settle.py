@@ -125,10 +125,15 @@ class Settle:
             return
         attempt.open = False
         cost, hold = done.effective, attempt.hold
-        if hold is not None:
+        holds = self._live.holds
+        if x.started <= holds.changed_at:
+            charged = attempt.hold_amount if hold is not None and cost is None else cost
+            if not holds.settle_late(hold, charged.pico if charged else 0, x.facts, x.began):
+                done.flags.add(OVER_BOUND)
+        elif hold is not None:
             charged = attempt.hold_amount if cost is None else cost
             hard = any(each.budget.hard for each in hold.sums)
-            if not self._live.holds.settle(hold, charged.pico if charged else 0) and hard:
+            if not holds.settle(hold, charged.pico if charged else 0) and hard:
                 done.flags.add(OVER_BOUND)
         x.cost = cost if x.cost is None or cost is None else x.cost + cost
         x.tokens += done.usage.input_tokens + done.usage.output_tokens
