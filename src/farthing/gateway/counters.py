@@ -14,6 +14,8 @@ class Counters:
         "in_flight",
         "refusals",
         "saved_pico",
+        "shadow",
+        "shadow_pico",
         "tokens",
     )
 
@@ -24,3 +26,10 @@ class Counters:
         self.cost_pico: defaultdict[str, int] = defaultdict(int)  # by provider
         self.saved_pico: defaultdict[str, int] = defaultdict(int)  # by reason
         self.in_flight = 0
+        self.shadow: defaultdict[str, int] = defaultdict(int)  # decisions in shadow, by knob
+        self.shadow_pico: defaultdict[str, int] = defaultdict(int)  # that they would have saved
+
+    def in_shadow(self, knob: str, saved_pico: int = 0) -> None:
+        """A knob in shadow decided otherwise; negative: following it would have cost more."""
+        self.shadow[knob] += 1
+        self.shadow_pico[knob] += saved_pico

@@ -52,6 +52,15 @@ class _Collector(Collector):
         yield _family("farthing_cost_usd", "Dollars spent.", ("provider",), cost)
         saved = {name: pico / _PICO for name, pico in told.saved_pico.items()}
         yield _family("farthing_saved_usd", "Dollars not spent, by reason.", ("reason",), saved)
+        yield _family(
+            "farthing_shadow", "Decisions that knobs in shadow made.", ("knob",), told.shadow
+        )
+        family = GaugeMetricFamily(
+            "farthing_shadow_saved_usd", "Dollars they would have saved.", labels=("knob",)
+        )
+        for knob, pico in list(told.shadow_pico.items()):
+            family.add_metric((knob,), pico / _PICO)
+        yield family
         gauges = {
             "farthing_calls_in_flight": ("Calls in flight.", told.in_flight),
             "farthing_held_usd": ("Dollars held.", self._live.holds.open_holds() / _PICO),

@@ -16,7 +16,8 @@ from farthing.policy import checks, faults
 from farthing.policy.amounts import WHOLE, Share, Stretch, convert, minutes_of_day
 
 Answering = Literal["deterministic", "on", "shadow", "off"]
-Mode = Literal["on", "shadow"]
+# Shadow: the decision is made and counted, with the dollars where they are known; and that is all.
+Mode = Literal["on", "shadow", "off"]
 Positive = Annotated[int, Meta(ge=1, le=10**12)]
 NotNegative = Annotated[int, Meta(ge=0, le=10**12)]
 
@@ -84,6 +85,7 @@ class Fallback(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     of: str = field(name="from")
     to: tuple[str, ...]
+    mode: Mode = "on"
 
     def __post_init__(self) -> None:
         checks.named(self.of, "from")
@@ -96,6 +98,7 @@ class Fallback(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 class Retry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`[retry]`: how often, after what, and for how large a part of all calls to try again."""
 
+    mode: Mode = "on"
     attempts: Annotated[int, Meta(ge=0, le=10)] = 2  # beside the first
     budget: Share = Share.of("10%")  # of the calls of the last minute
     floor: NotNegative = 10  # retries a minute that are always granted
@@ -107,6 +110,7 @@ class Retry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 class Health(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`[health]`: a target that keeps failing, or is slow, goes behind the others for a while."""
 
+    mode: Mode = "on"
     eject_after: Annotated[int, Meta(ge=1, le=1000)] = 5  # failures in a row
     eject_seconds: Annotated[int, Meta(ge=1, le=3600)] = 30
     slow: Annotated[int, Meta(ge=2, le=100)] | None = None  # times the fastest's time to first byte
@@ -115,14 +119,14 @@ class Health(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 class Affinity(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`[affinity]`: equal beginnings go where a prompt cache is still warm from them."""
 
-    mode: Literal["on", "off"] = "on"
+    mode: Mode = "on"
     minutes: Annotated[int, Meta(ge=1, le=1440)] = 10
 
 
 class Balance(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`[balance]`: which of several providers of one model comes first."""
+    """`[balance]`: calls spread over the providers of a model; off: the first one has them all."""
 
-    mode: Literal["spread", "order"] = "spread"
+    mode: Mode = "on"
 
 
 class Limit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -149,6 +153,7 @@ class Loop(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
     where: str = ""
     per: str = "session_id"
+    mode: Mode = "on"
     same_call: Annotated[int, Meta(ge=0, le=10_000)] = 20  # 0: not looked at
     within: Stretch = Stretch(5 * MINUTE)
     usd_per_minute: Money | None = None
@@ -156,7 +161,7 @@ class Loop(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     min_context_kb: NotNegative = 64  # shorter requests never count as grown
     tool_error_ratio: Share | None = None
     min_tools: Positive = 10
-    action: Literal["stop", "throttle", "shadow"] = "stop"
+    action: Literal["stop", "throttle"] = "stop"
 
     def __post_init__(self) -> None:
         checks.readable(self.where)
@@ -191,7 +196,7 @@ class HangUp(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 # A test suite or a batch job repeats itself for good reasons, and stopping it would lose work. So
 # the default only counts what it would have stopped: the evidence for turning it on.
-WATCH_ONLY = Loop(same_call=50, action="shadow")
+WATCH_ONLY = Loop(same_call=50, mode="shadow")
 
 
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -39,7 +39,7 @@ class Hold:
                 async with asyncio.timeout(LEARN_SECONDS):
                     await self._live.prices.learn(upstream.provider, attempt.target.model)
         sums = self._live.holds.sums(x.facts, x.began) if x.ask.operation else ()
-        hard = any(each.budget.hard for each in sums)
+        hard = self._is_hard(sums)
         if hard and self._live.state_lost:
             raise Refusing(503, "state_unavailable", self._live.state_lost, retry=True)
         attempt.hold = await self._held(x, attempt, sums, hard=hard)
@@ -56,6 +56,16 @@ class Hold:
                 self._settle.cost_nothing(x, attempt, "not_sent")
             elif attempt.hold is not None and attempt.hold.open:
                 self._live.holds.settle(attempt.hold, 0)
+
+    def _is_hard(self, sums: tuple[Sum, ...]) -> bool:
+        """Whether one of the budgets is hard. A soft one that is spent would refuse, were it."""
+        hard = False
+        for each in sums:
+            if each.budget.hard:
+                hard = True
+            elif each.free <= 0:
+                self._live.counters.in_shadow("budget")
+        return hard
 
     def _intend(self, x: Exchange, attempt: Attempt, *, hard: bool) -> None:
         """The intent is durable before anything is sent; without a disk only soft calls go on."""

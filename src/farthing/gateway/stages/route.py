@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from farthing.gateway import shadows
 from farthing.gateway.exchange import Attempt, Exchange, Refusing
 from farthing.gateway.live import Live
 from farthing.gateway.pipeline import Rest
@@ -39,7 +40,7 @@ class Route:
                     raise
                 break
             if failure is None:
-                self._went(x, choice.point, targets[place])
+                self._went(x, choice, targets[place])
                 return
             failed = failure
             elsewhere = place + 1 < len(targets)
@@ -47,7 +48,7 @@ class Route:
             if pause is None:
                 break
             wait, place = pause, place + elsewhere
-        await failed.answer(x)
+        await self._gave_up(x, choice, failed)
 
     async def _attempt(self, x: Exchange, rest: Rest, where: rules.Target) -> Failed | None:
         """One try at one provider; how it failed, if it did before its first byte."""
@@ -81,7 +82,7 @@ class Route:
         """Seconds until the next attempt; None: none is made."""
         if x.hung_up:
             return None
-        return x.knobs.retries.again(
+        pause = x.knobs.retries.again(
             failure.kind,
             x.attempts,
             self._live.now(),
@@ -89,12 +90,23 @@ class Route:
             elsewhere=elsewhere,
             retry_after=failure.retry_after,
         )
+        if pause is not None and x.knobs.retries.is_shadow:
+            self._live.counters.in_shadow("retry")
+            return None
+        return pause
 
-    def _went(self, x: Exchange, point: int, where: rules.Target) -> None:
+    async def _gave_up(self, x: Exchange, choice: Choice, failed: Failed) -> None:
+        if choice.spare and x.knobs.retries.counts(failed.kind):
+            self._live.counters.in_shadow("fallback")
+        await failed.answer(x)
+
+    def _went(self, x: Exchange, choice: Choice, where: rules.Target) -> None:
         attempt = x.attempt
         if attempt is not None and attempt.first_byte is not None:
             x.knobs.health.answered(where, attempt.first_byte - x.started)
-        x.knobs.affinity.went(point, where, x.began)
+        x.knobs.affinity.went(choice.point, where, x.began)
+        if choice.shadow or choice.shadows:
+            shadows.count(x, self._live, choice)
 
     def _unknown(self, x: Exchange) -> str:
         known = ", ".join(self._live.upstreams.models()[:_SHOWN])

@@ -23,19 +23,29 @@ MOST_NAMES = 2_000  # of models, for callers may make them up
 Serving = Callable[[str], Sequence[str]]  # the providers that serve a model, in the file's order
 
 
+class Would(NamedTuple):
+    """Where a route in shadow would have sent a call."""
+
+    rule: int
+    target: Target
+
+
 class Choice(msgspec.Struct, frozen=True, gc=False):
     """Where a call goes: the first target, then the others in turn if it fails. May be none.
 
     `rule` is the number of the `[[route]]` that moved it, from 1. `arm` names its side of a share
     for comparison: `to MODEL`, or `stay`; None where no share was drawn. `shadow` are the rules
-    in shadow that would have moved it, and where to.
+    in shadow that would have moved it, and where to; `shadows` the other knobs in shadow that
+    would have sent it elsewhere. `spare`: stand-ins in shadow would come after the targets.
     """
 
     targets: tuple[Target, ...]
     rule: int | None = None
     arm: str | None = None
-    shadow: tuple[tuple[int, str], ...] = ()
+    shadow: tuple[Would, ...] = ()
     point: int = 0  # for `Affinity.went`; 0 where there was nothing to choose
+    shadows: tuple[str, ...] = ()
+    spare: bool = False
 
 
 class _Move(NamedTuple):
@@ -44,7 +54,7 @@ class _Move(NamedTuple):
     model: str | None
     rule: int | None
     arm: str | None
-    shadow: tuple[tuple[int, str], ...]
+    shadow: tuple[tuple[int, str], ...]  # rules, and the models they name
 
 
 _STAYS = _Move(None, None, None, ())
@@ -55,10 +65,15 @@ class Router:
 
     def __init__(self, policy: Policy, providers: Iterable[str], serving: Serving) -> None:
         self._groups = _grouped(policy.routes)
-        self._fallbacks = [(glob_of(one.of), one.to) for one in policy.fallbacks]
+        self._fallbacks = [(glob_of(one.of), one) for one in policy.fallbacks if one.mode != "off"]
         self._providers = frozenset(providers)
         self._serving = serving
-        self._spread = policy.balance.mode == "spread"
+        self._spread = policy.balance.mode == "on"
+        self._shadowed = {
+            name
+            for name in ("balance", "affinity", "health")
+            if getattr(policy, name).mode == "shadow"
+        }
         self._lines: Recent[tuple[str, str], _Line] = Recent(MOST_NAMES)
         # Most workspaces have no rule, and one provider a model: nothing to choose.
         self._plain: Recent[str, Choice] | None = None
@@ -93,7 +108,12 @@ class Router:
             targets = pools[0] if len(pools) == 1 else health.out_last(_joined(pools), now)
         elif len(targets) > 1:
             targets = health.out_last(targets, now)
-        choice = Choice(targets, moved.rule, moved.arm, moved.shadow, point)
+        choice = Choice(
+            targets, moved.rule, moved.arm, self._would(moved.shadow), point, spare=line.spare
+        )
+        if self._shadowed and line.is_open:
+            shadows = self._elsewhere(line, prefix(), choice, now, health, affinity)
+            choice = msgspec.structs.replace(choice, shadows=shadows)
         if self._plain is not None and len(targets) < 2:  # noqa: PLR2004  # one is no choice
             self._plain.put(asked, choice)
         return choice
@@ -101,7 +121,7 @@ class Router:
     def nowhere(self) -> list[str]:
         """What routes and fallbacks name that no provider serves, for a warning."""
         named = [drawn.to for group in self._groups for drawn in group.routes]
-        named += [name for _, names in self._fallbacks for name in names]
+        named += [name for _, fallback in self._fallbacks for name in fallback.to]
         return [name for name in dict.fromkeys(named) if not self._meant(name)]
 
     def _moved(self, asked: str, facts: Facts, unit: str, now: float) -> _Move:
@@ -111,9 +131,9 @@ class Router:
             if not group.concerns(asked, facts, now):
                 continue
             drawn = group.drawn(unit)
-            if drawn is None:
-                arm = arm or "stay"
-            elif drawn.is_shadow:
+            if drawn is None or drawn.mode == "off":  # it keeps its part: no unit changes sides
+                arm = arm or ("stay" if group.is_split else None)
+            elif drawn.mode == "shadow":
                 shadow = (*shadow, (drawn.number, drawn.to))
             else:
                 arm = f"to {drawn.to}" if group.is_split else arm
@@ -127,9 +147,37 @@ class Router:
             return found
         own = self._meant(model)
         called = {model, asked, *(target.model for target in own)}
-        names = [name for glob, to in self._fallbacks if any(map(glob, called)) for name in to]
+        behind = [each for glob, each in self._fallbacks if any(map(glob, called))]
+        names = [name for each in behind if each.mode == "on" for name in each.to]
         pools = (own, *(self._meant(name) for name in names))
-        return self._lines.put((model, asked), _Line(pools))
+        spare = any(each.mode == "shadow" for each in behind)
+        return self._lines.put((model, asked), _Line(pools, spare=spare))
+
+    def _would(self, shadow: tuple[tuple[int, str], ...]) -> tuple[Would, ...]:
+        meant = [(rule, self._meant(name)) for rule, name in shadow]
+        return tuple([Would(rule, targets[0]) for rule, targets in meant if targets])
+
+    def _elsewhere(
+        self,
+        line: _Line,
+        prefix: bytes,
+        choice: Choice,
+        now: float,
+        health: Health,
+        affinity: Affinity,
+    ) -> tuple[str, ...]:
+        """The knobs in shadow that, each alone, would have put another target first."""
+        own, point = line.pools[0], choice.point
+        first = {knob: choice.targets[0] for knob in self._shadowed}
+        if "balance" in first:
+            first["balance"] = affinity.order(own, point, now)[0]
+        if "affinity" in first and prefix and self._spread and len(own) > 1:
+            first["affinity"] = affinity.home(own, prefix)
+        if "health" in first:
+            placed = [affinity.order(p, point, now) if self._spread else p for p in line.pools]
+            ordered = [health.would_order(pool, now) for pool in placed]
+            first["health"] = health.would_out_last(_joined(ordered), now)[0]
+        return tuple(sorted(knob for knob in first if first[knob] != choice.targets[0]))
 
     def _ordered(
         self, pool: Pool, point: int, now: float, health: Health, affinity: Affinity
@@ -149,10 +197,10 @@ class Router:
 class _Line:
     """Pools of targets, one after another, as long as nothing reorders them."""
 
-    __slots__ = ("is_open", "pools", "targets")
+    __slots__ = ("is_open", "pools", "spare", "targets")
 
-    def __init__(self, pools: tuple[Pool, ...]) -> None:
-        self.pools = pools
+    def __init__(self, pools: tuple[Pool, ...], *, spare: bool) -> None:
+        self.pools, self.spare = pools, spare
         self.targets = _joined(pools)
         self.is_open = any(len(pool) > 1 for pool in pools)  # which of a pool comes first?
 
@@ -165,10 +213,10 @@ def _joined(pools: Iterable[Pool]) -> Pool:
 class _Drawn:
     """One `[[route]]`, and the part of all units, from `start` on, that it takes."""
 
-    __slots__ = ("end", "is_shadow", "number", "start", "to")
+    __slots__ = ("end", "mode", "number", "start", "to")
 
     def __init__(self, number: int, route: Route, start: int) -> None:
-        self.number, self.to, self.is_shadow = number, route.to, route.mode == "shadow"
+        self.number, self.to, self.mode = number, route.to, route.mode
         self.start, self.end = start, start + route.share
 
 
@@ -236,4 +284,6 @@ def _grouped(routes: Sequence[Route]) -> list[_Group]:
     groups: dict[tuple[str, ...], list[tuple[int, Route]]] = {}
     for number, route in enumerate(routes, 1):
         groups.setdefault(route.conditions, []).append((number, route))
-    return [_Group(group) for group in groups.values()]
+    return [
+        _Group(group) for group in groups.values() if any(route.mode != "off" for _, route in group)
+    ]
