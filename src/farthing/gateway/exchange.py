@@ -59,6 +59,7 @@ class Attempt:
         "sent",
         "strip_usage",
         "target",
+        "tier",
     )
 
     def __init__(self, number: int, target: Target) -> None:
@@ -72,6 +73,7 @@ class Attempt:
         self.meter: Meter | None = None
         self.first_byte: float | None = None
         self.flags: set[str] = set()
+        self.tier: str | None = None  # that a route asks for, where the caller asks for none
         self.sent = False  # whether a byte may have reached the provider
         self.open = False  # whether its intent is in the journal without a settlement
 

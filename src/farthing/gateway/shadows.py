@@ -18,6 +18,8 @@ def count(x: Exchange, live: Live, choice: Choice) -> None:
     for knob in choice.shadows:
         live.counters.in_shadow(knob)
     for would in choice.shadow:
+        if would.tier is not None and not _has_tier(x, live, would):
+            continue
         cost = _cost(x, live, would)
         saved = 0 if cost is None or x.cost is None else x.cost.pico - cost.pico
         live.counters.in_shadow(f"route {would.rule}", saved)
@@ -39,8 +41,19 @@ def _cost(x: Exchange, live: Live, would: Would) -> Money | None:
     who = {name: value for name, value in x.facts.items() if value}
     who["account"] = there.account or ""
     when = datetime.fromtimestamp(x.began, UTC)
-    price = live.book.price(there.provider, model, reading.usage, when, {}, who)
+    context = {"service_tier": would.tier} if would.tier else {}
+    price = live.book.price(there.provider, model, reading.usage, when, context, who)
     return price.effective if isinstance(price, Priced) else None
+
+
+def _has_tier(x: Exchange, live: Live, would: Would) -> bool:
+    there, protocol = live.upstreams.all[would.target.provider], x.ask.protocol
+    choices = live.book.choices(there.provider, would.target.model)
+    return (
+        x.ask.service_tier is None
+        and would.tier in there.kind.tiers.get(protocol, ())
+        and would.tier in choices.get("service_tier", ())
+    )
 
 
 def _learn(live: Live, provider: str, model: str) -> None:

@@ -13,7 +13,7 @@ from msgspec import Meta, field
 from farthing.domain.errors import Refused
 from farthing.domain.money import Money
 from farthing.policy import checks, faults
-from farthing.policy.amounts import WHOLE, Share, Stretch, convert, minutes_of_day
+from farthing.policy.amounts import WHOLE, Share, Stretch, convert, days_of_week, minutes_of_day
 
 Answering = Literal["deterministic", "on", "shadow", "off"]
 # Shadow: the decision is made and counted, with the dollars where they are known; and that is all.
@@ -21,6 +21,7 @@ Mode = Literal["on", "shadow", "off"]
 Positive = Annotated[int, Meta(ge=1, le=10**12)]
 NotNegative = Annotated[int, Meta(ge=0, le=10**12)]
 
+CAN_WAIT = "can_wait=true"  # what the header `x-farthing-can-wait: true` makes of a call
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 
 
@@ -56,28 +57,41 @@ class Idempotency(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 
 class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`[[route]]`: a share of the calls for one model goes to another."""
+    """`[[route]]`: a share of the calls for one model goes to another, or to a service tier."""
 
     of: str = field(name="from")  # glob of the model as asked
-    to: str  # a model, or provider/model
+    to: str = ""  # a model, or provider/model; empty, with a tier: as asked
+    tier: str | None = None  # as the provider calls it: flex, priority
     share: Share = Share.of(1)
     where: str = ""
+    days: str | None = None  # mon-fri
     hours: str | None = None  # 22:00-06:00
     timezone: str = "UTC"
     mode: Mode = "on"
 
     def __post_init__(self) -> None:
         checks.named(self.of, "from")
-        checks.named(self.to, "to")
+        if self.tier is None:
+            checks.named(self.to, "to")
+        else:
+            checks.a_tier(self.tier)
         checks.readable(self.where)
         checks.in_a_zone(self.timezone)
+        if self.days is not None:
+            days_of_week(self.days)
         if self.hours is not None:
             minutes_of_day(self.hours)
 
     @property
+    def filter(self) -> str:
+        """Which calls: a slow tier without a filter takes those that say they can wait."""
+        return self.where or (CAN_WAIT if self.tier is not None else "")
+
+    @property
     def conditions(self) -> tuple[str, ...]:
         """Routes that have these in common share out the same calls."""
-        return self.of, self.where, self.hours or "", self.timezone
+        when = (self.hours or "", self.timezone)
+        return (self.of, self.filter, *when, *((self.days,) if self.days else ()))
 
 
 class Fallback(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -38,6 +38,8 @@ class Hold:
             with suppress(TimeoutError):  # an unpriced row says more than a call that waits
                 async with asyncio.timeout(LEARN_SECONDS):
                     await self._live.prices.learn(upstream.provider, attempt.target.model)
+        if attempt.tier is not None and not self._is_priced(attempt, attempt.tier):
+            attempt.tier = None  # a model that does not have it would refuse the call
         sums = self._live.holds.sums(x.facts, x.began) if x.ask.operation else ()
         hard = self._is_hard(sums)
         if hard and self._live.state_lost:
@@ -56,6 +58,10 @@ class Hold:
                 self._settle.cost_nothing(x, attempt, "not_sent")
             elif attempt.hold is not None and attempt.hold.open:
                 self._live.holds.settle(attempt.hold, 0)
+
+    def _is_priced(self, attempt: Attempt, tier: str) -> bool:
+        choices = self._live.book.choices(attempt.target.upstream.provider, attempt.target.model)
+        return tier in choices.get("service_tier", ())
 
     def _is_hard(self, sums: tuple[Sum, ...]) -> bool:
         """Whether one of the budgets is hard. A soft one that is spent would refuse, were it."""
@@ -94,7 +100,7 @@ class Hold:
             attempt.target.model,
             _moment(x),
             _who(x),
-            ask.service_tier,
+            attempt.tier or ask.service_tier,
             ask.context,
         )
         most = self._most(x, bound, ask.output_cap)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from farthing.domain.period import zone
-from farthing.policy.amounts import WHOLE, minutes_of_day
+from farthing.policy.amounts import WHOLE, days_of_week, minutes_of_day
 from farthing.policy.policy import Policy, Route
 from farthing.policy.rules.affinity import Affinity
 from farthing.policy.rules.health import Health
@@ -19,6 +19,7 @@ from farthing.policy.rules.recent import Recent
 from farthing.policy.rules.target import Target
 
 Pool = tuple[Target, ...]
+_DAY = 24 * 60  # minutes
 MOST_NAMES = 2_000  # of models, for callers may make them up
 Serving = Callable[[str], Sequence[str]]  # the providers that serve a model, in the file's order
 
@@ -28,6 +29,7 @@ class Would(NamedTuple):
 
     rule: int
     target: Target
+    tier: str | None = None
 
 
 class Choice(msgspec.Struct, frozen=True, gc=False):
@@ -36,7 +38,9 @@ class Choice(msgspec.Struct, frozen=True, gc=False):
     `rule` is the number of the `[[route]]` that moved it, from 1. `arm` names its side of a share
     for comparison: `to MODEL`, or `stay`; None where no share was drawn. `shadow` are the rules
     in shadow that would have moved it, and where to; `shadows` the other knobs in shadow that
-    would have sent it elsewhere. `spare`: stand-ins in shadow would come after the targets.
+    would have sent it elsewhere; `spare`: stand-ins in shadow would come after the targets.
+    `tier` is the service tier that the first attempt asks for, if the target has it and the
+    caller asks for none.
     """
 
     targets: tuple[Target, ...]
@@ -46,6 +50,7 @@ class Choice(msgspec.Struct, frozen=True, gc=False):
     point: int = 0  # for `Affinity.went`; 0 where there was nothing to choose
     shadows: tuple[str, ...] = ()
     spare: bool = False
+    tier: str | None = None
 
 
 class _Move(NamedTuple):
@@ -54,7 +59,8 @@ class _Move(NamedTuple):
     model: str | None
     rule: int | None
     arm: str | None
-    shadow: tuple[tuple[int, str], ...]  # rules, and the models they name
+    shadow: tuple[_Drawn, ...]
+    tier: str | None = None
 
 
 _STAYS = _Move(None, None, None, ())
@@ -109,7 +115,13 @@ class Router:
         elif len(targets) > 1:
             targets = health.out_last(targets, now)
         choice = Choice(
-            targets, moved.rule, moved.arm, self._would(moved.shadow), point, spare=line.spare
+            targets,
+            moved.rule,
+            moved.arm,
+            self._would(moved.shadow, asked),
+            point,
+            spare=line.spare,
+            tier=moved.tier,
         )
         if self._shadowed and line.is_open:
             shadows = self._elsewhere(line, prefix(), choice, now, health, affinity)
@@ -120,13 +132,13 @@ class Router:
 
     def nowhere(self) -> list[str]:
         """What routes and fallbacks name that no provider serves, for a warning."""
-        named = [drawn.to for group in self._groups for drawn in group.routes]
+        named = [drawn.to for group in self._groups for drawn in group.routes if drawn.to]
         named += [name for _, fallback in self._fallbacks for name in fallback.to]
         return [name for name in dict.fromkeys(named) if not self._meant(name)]
 
     def _moved(self, asked: str, facts: Facts, unit: str, now: float) -> _Move:
         arm: str | None = None
-        shadow: tuple[tuple[int, str], ...] = ()
+        shadow: tuple[_Drawn, ...] = ()
         for group in self._groups:
             if not group.concerns(asked, facts, now):
                 continue
@@ -134,10 +146,10 @@ class Router:
             if drawn is None or drawn.mode == "off":  # it keeps its part: no unit changes sides
                 arm = arm or ("stay" if group.is_split else None)
             elif drawn.mode == "shadow":
-                shadow = (*shadow, (drawn.number, drawn.to))
+                shadow = (*shadow, drawn)
             else:
-                arm = f"to {drawn.to}" if group.is_split else arm
-                return _Move(drawn.to, drawn.number, arm, shadow)
+                arm = drawn.arm if group.is_split else arm
+                return _Move(drawn.to or None, drawn.number, arm, shadow, drawn.tier)
         return _Move(None, None, arm, shadow)
 
     def _line(self, model: str, asked: str) -> _Line:
@@ -153,9 +165,9 @@ class Router:
         spare = any(each.mode == "shadow" for each in behind)
         return self._lines.put((model, asked), _Line(pools, spare=spare))
 
-    def _would(self, shadow: tuple[tuple[int, str], ...]) -> tuple[Would, ...]:
-        meant = [(rule, self._meant(name)) for rule, name in shadow]
-        return tuple([Would(rule, targets[0]) for rule, targets in meant if targets])
+    def _would(self, shadow: tuple[_Drawn, ...], asked: str) -> tuple[Would, ...]:
+        meant = [(each, self._meant(each.to or asked)) for each in shadow]
+        return tuple([Would(each.number, found[0], each.tier) for each, found in meant if found])
 
     def _elsewhere(
         self,
@@ -213,10 +225,12 @@ def _joined(pools: Iterable[Pool]) -> Pool:
 class _Drawn:
     """One `[[route]]`, and the part of all units, from `start` on, that it takes."""
 
-    __slots__ = ("end", "mode", "number", "start", "to")
+    __slots__ = ("arm", "end", "mode", "number", "start", "tier", "to")
 
     def __init__(self, number: int, route: Route, start: int) -> None:
-        self.number, self.to, self.mode = number, route.to, route.mode
+        self.number, self.to, self.mode, self.tier = number, route.to, route.mode, route.tier
+        words = [f"to {route.to}" if route.to else "", f"at {route.tier}" if route.tier else ""]
+        self.arm = " ".join(filter(None, words))
         self.start, self.end = start, start + route.share
 
 
@@ -231,8 +245,9 @@ class _Group:
     def __init__(self, routes: Sequence[tuple[int, Route]]) -> None:
         first = routes[0][1]
         self._glob: Glob = glob_of(first.of)
-        self._test = filter_of(first.where)
-        self._hours = None if first.hours is None else _Hours(first.hours, first.timezone)
+        self._test = filter_of(first.filter)
+        timed = first.hours is not None or first.days is not None
+        self._hours = _Hours(first.hours, first.days, first.timezone) if timed else None
         self._salt = sha256("\n".join(("farthing-share", *first.conditions, "")).encode())
         self.routes: list[_Drawn] = []
         end = 0
@@ -259,25 +274,34 @@ class _Group:
 
 
 class _Hours:
-    """Hours of the day in a zone; asked anew once a minute."""
+    """Hours of the day and days of the week in a zone; asked anew once a minute.
 
-    __slots__ = ("_end", "_holds", "_minute", "_start", "_zone")
+    A night belongs to the day on which it began.
+    """
 
-    def __init__(self, hours: str, timezone: str) -> None:
-        self._start, self._end = minutes_of_day(hours)
+    __slots__ = ("_days", "_end", "_holds", "_minute", "_start", "_zone")
+
+    def __init__(self, hours: str | None, days: str | None, timezone: str) -> None:
+        self._start, self._end = (0, _DAY) if hours is None else minutes_of_day(hours)
+        self._days = None if days is None else days_of_week(days)
         self._zone = zone(timezone)
         self._minute, self._holds = -1, False
 
     def hold(self, now: float) -> bool:
         minute = int(now // 60)
         if minute != self._minute:
-            local = datetime.fromtimestamp(minute * 60, UTC).astimezone(self._zone)
-            of_day = local.hour * 60 + local.minute
-            inside = self._start <= of_day < self._end
-            over_midnight = of_day >= self._start or of_day < self._end
-            self._holds = inside if self._start < self._end else over_midnight
+            self._holds = self._at(datetime.fromtimestamp(minute * 60, UTC).astimezone(self._zone))
             self._minute = minute
         return self._holds
+
+    def _at(self, local: datetime) -> bool:
+        of_day, day = local.hour * 60 + local.minute, local.isoweekday()
+        holds = self._start <= of_day < self._end
+        if self._start > self._end:
+            holds = of_day >= self._start or of_day < self._end
+            if of_day < self._end:
+                day = day - 1 or 7
+        return holds and (self._days is None or day in self._days)
 
 
 def _grouped(routes: Sequence[Route]) -> list[_Group]:

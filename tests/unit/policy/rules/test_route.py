@@ -113,7 +113,11 @@ def test_routes_of_different_conditions_draw_independently():
 def test_in_shadow_a_route_moves_nothing_and_tells_what_it_would():
     routes = router('[[route]]\nfrom = "big"\nto = "small"\nmode = "shadow"')
     found = choose(routes)
-    assert (names(found), found.rule, found.shadow) == (["a/big"], None, ((1, ("a", "small")),))
+    assert (names(found), found.rule, found.shadow) == (
+        ["a/big"],
+        None,
+        ((1, ("a", "small"), None),),
+    )
 
 
 def test_a_route_that_leads_nowhere_loses_no_call_and_is_named():
@@ -330,3 +334,78 @@ def test_balance_in_shadow_keeps_the_order_and_tells_who_would_go_elsewhere():
         found = choose(routes, "pool", unit=str(n))
         assert names(found)[0] == "a/pool"
         assert found.shadows == (() if there.provider == "a" else ("balance",))
+
+
+@given(st.integers(0, 4_000_000_000), st.integers(0, 6), st.integers(0, 6))
+def test_days_are_those_of_their_zone(now, first, last):
+    names_ = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+    routes = router(
+        f'[[route]]\nfrom = "big"\nto = "small"\ndays = "{names_[first]}-{names_[last]}"\n'
+        'timezone = "America/New_York"'
+    )
+    day = datetime.fromtimestamp(now, ZoneInfo("America/New_York")).weekday()
+    inside = first <= day <= last if first <= last else day >= first or day <= last
+    assert (choose(routes, now=now).rule == 1) == inside
+
+
+@pytest.mark.parametrize(
+    ("local", "holds"),
+    [
+        ("2026-11-27T21:59", False),  # a Friday
+        ("2026-11-27T22:00", True),
+        ("2026-11-28T05:59", True),  # still Friday's night
+        ("2026-11-28T06:00", False),
+        ("2026-11-28T22:00", False),
+        ("2026-11-23T03:00", False),  # Monday morning: the night began on Sunday
+    ],
+)
+def test_a_night_belongs_to_the_day_on_which_it_began(local, holds):
+    routes = router(
+        '[[route]]\nfrom = "big"\nto = "small"\ndays = "mon-fri"\nhours = "22:00-06:00"\n'
+        'timezone = "Europe/Berlin"'
+    )
+    now = datetime.fromisoformat(local).replace(tzinfo=ZoneInfo("Europe/Berlin")).timestamp()
+    assert (choose(routes, now=now).rule == 1) == holds
+
+
+@pytest.mark.parametrize(
+    ("utc", "holds"),
+    [
+        # 29 March 2026, Berlin: 02:00 becomes 03:00. The hour from 2 to 3 does not happen.
+        ("2026-03-29T00:59", False),
+        ("2026-03-29T01:00", False),
+        # 25 October 2026: 03:00 becomes 02:00. The hour happens twice, and counts twice.
+        ("2026-10-24T23:59", False),
+        ("2026-10-25T00:00", True),
+        ("2026-10-25T01:59", True),
+        ("2026-10-25T02:00", False),
+    ],
+)
+def test_hours_follow_the_clock_on_the_wall_when_it_is_changed(utc, holds):
+    routes = router(
+        '[[route]]\nfrom = "big"\nto = "small"\nhours = "02:00-03:00"\ntimezone = "Europe/Berlin"'
+    )
+    now = datetime.fromisoformat(f"{utc}+00:00").timestamp()
+    assert (choose(routes, now=now).rule == 1) == holds
+
+
+def test_a_tier_is_asked_for_by_who_can_wait_or_by_a_filter():
+    routes = router('[[route]]\nfrom = "big"\ntier = "flex"')
+    patient = choose(routes, can_wait="true")
+    assert (names(patient), patient.tier, patient.rule) == (["a/big"], "flex", 1)
+    assert choose(routes).tier is None
+    routes = router('[[route]]\nfrom = "big"\nto = "small"\ntier = "flex"\nwhere = "team=eval"')
+    assert choose(routes, team="eval").tier == "flex"
+    assert choose(routes, can_wait="true").tier is None
+
+
+def test_a_share_at_a_tier_has_an_arm_of_its_own():
+    routes = router('[[route]]\nfrom = "big"\ntier = "flex"\nshare = 0.5')
+    arms = {choose(routes, unit=str(n), can_wait="true").arm for n in range(50)}
+    assert arms == {"at flex", "stay"}
+
+
+def test_a_tier_in_shadow_is_told():
+    routes = router('[[route]]\nfrom = "big"\ntier = "flex"\nmode = "shadow"')
+    found = choose(routes, can_wait="true")
+    assert (found.tier, found.shadow) == (None, ((1, Target("a", "big"), "flex"),))
