@@ -75,3 +75,18 @@ def test_a_new_key_s_budget_waits_for_no_query(run, tmp_path):
         [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_budget_that_a_file_gives_to_a_key_in_use_begins_with_what_it_spent(run, tmp_path):
+    text = '[keys.bot]\nteam = "search"\n'
+    (tmp_path / "farthing.toml").write_text(text)
+    run("config", "apply", "farthing.toml")
+    (key,) = [each["id"] for each in json.loads(run("key", "list", "--json"))]
+    with Journal(Workspace.open(tmp_path / ".farthing")) as lines:
+        lines.settle(
+            Call(id="9" * 32, time=datetime.now(UTC), source="gateway", key=key,
+                 effective_usd=Money.of("7"))
+        )  # fmt: skip
+    (tmp_path / "farthing.toml").write_text(f'{text}hard_budget = "20/month"\n')
+    run("config", "apply", "farthing.toml")
+    assert json.loads(run("budget", "show", f"key-{key}", "--json"))["carried_usd"] == "7"

@@ -454,3 +454,16 @@ def test_only_what_the_gateway_spent_counts(desk):
     desk.set(SEARCH)
     desk.follow()
     assert settled(desk) == {"": 5}
+
+
+def test_calls_of_the_next_period_open_that_one(desk):
+    daily = Budget(name="daily", limit=BIG, span="day")
+    desk.spend(5)
+    desk.spend(7, NOW + timedelta(days=1))  # midnight came while the ledger was read
+    desk.set(daily)
+    sums = desk.cli.rows("SELECT period, settled_usd FROM sums ORDER BY period")
+    assert sums == [
+        ("2026-11-25T00:00:00Z", str(Money(5))),
+        ("2026-11-26T00:00:00Z", str(Money(7))),
+    ]
+    assert store.one_budget(desk.cli, "daily").opened.carried == Money(5)
