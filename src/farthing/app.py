@@ -141,10 +141,10 @@ class GatewayApp:
         )
         self.live.answers.open(root, state, around.now)
         checkpoints = Checkpoints(root, holds, self._journal, {})
-        self._keeper = Keeper(state, self.live, checkpoints, self._secrets)
-        self._keeper.load()
-        tenants = {key.id: key.tenant for key in keyring.all()}
-        checkpoints.marks = restore(self._workspace, state, holds, tenants)
+        self._keeper = Keeper(self._workspace, state, self.live, checkpoints, self._secrets)
+        cuts = self._keeper.begin()
+        tenants = {key.id: key.tenant for key in self.live.keyring.all()}
+        checkpoints.marks = restore(self._workspace, state, holds, tenants, cuts)
         await self._keeper.checkpoint()
         await self.live.answers.ready()
         named = [

@@ -1,9 +1,13 @@
 """A hard budget is never overrun, and refuses nothing that fits."""
 
+import os
+import signal
 from decimal import Decimal
+from threading import Thread
 
-from tests.gateways import budget, configure, key, provider, rows, up
+from tests.gateways import budget, configure, key, provider, rows, until_ready, up
 from tests.journeys.calling import mixed, send_all
+from tests.journeys.commands import farthing
 
 CALLS = 1000
 
@@ -36,3 +40,25 @@ def test_a_limit_of_all_worst_cases_refuses_nothing(tmp_path):
     reached = {each["id"] for each in simulator.attempts()}
     assert len(reached) > CALLS * 0.8
     assert {f"{row['id']}-{row.get('attempt', 1)}" for row in booked} >= reached
+
+
+def test_a_budget_set_amid_load_counts_what_came_before_and_after_once(tmp_path):
+    with provider(tmp_path) as simulator:
+        configure(tmp_path, simulator.url)
+        made = key(tmp_path)
+        with up(tmp_path) as gateway:
+            send_all(gateway.gateway, mixed(made["key"], 200, seed=3))
+            load = Thread(target=send_all, args=(gateway.gateway, mixed(made["key"], 800, seed=4)))
+            load.start()
+            limit = ("--limit", "1000/month", "--where", "team=search")
+            assert farthing("budget", "set", "late", *limit, folder=tmp_path).returncode == 0
+            gateway_pid = gateway.gateway_pid()
+            load.join()
+            os.kill(gateway_pid, signal.SIGKILL)
+            until_ready(gateway.gateway)
+            send_all(gateway.gateway, mixed(made["key"], 20, seed=5))
+        told = budget(tmp_path, "late")
+        booked = rows(tmp_path, f"key={made['id']}")
+    assert Decimal(told["carried_usd"]) > 0
+    spent = sum(Decimal(row["effective_usd"]) for row in booked)
+    assert Decimal(told["settled_usd"]) == spent

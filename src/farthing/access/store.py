@@ -23,6 +23,11 @@ def all_keys(state: State, origin: str | None = None) -> list[Key]:
     return [from_text(value, Key) for (value,) in found]
 
 
+def tenants(state: State) -> dict[str, str]:
+    """The tenant of every key there was, by its id: rows of the ledger do not name it."""
+    return {key.id: key.tenant for key in all_keys(state)}
+
+
 def add(change: sqlite3.Connection, key: Key, origin: str, by: By) -> str:
     """Make a key. Answers its token, which nobody can be told again."""
     key.checked()

@@ -36,6 +36,12 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
     per: str | None = None
     timezone: str = "UTC"
 
+    @property
+    def counts(self) -> tuple[object, ...]:
+        """Which dollars it counts, and how apart: budgets that agree in this have equal sums."""
+        apart = "" if self.span in {"total", "run"} else self.timezone
+        return parse(self.where) if self.where else (), self.span, self.per, apart
+
     def checked(self) -> Budget:
         """Itself, or Refused with what is wrong with it."""
         if not _NAME.fullmatch(self.name):
@@ -46,6 +52,11 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
             raise Refused(f"{self.per!r} is no field. Name one, such as customer or key.")
         zone(self.timezone)
         return self
+
+
+def bare(field: str) -> str:
+    """A tag's name as the facts of a call have it."""
+    return field.removeprefix("tags.").removeprefix("tag.")
 
 
 def parse_limit(text: str) -> tuple[Money, Span]:

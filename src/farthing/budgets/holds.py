@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Protocol
 
-from farthing.budgets.budget import Budget
+from farthing.budgets.budget import Budget, bare
 from farthing.budgets.periods import label_of, period_of
 from farthing.domain.errors import Unavailable
 from farthing.domain.where import All, holds, parse
@@ -59,6 +59,9 @@ class Store(Protocol):
         ...
 
 
+_FIRST: Mapping[str, int] = {}
+
+
 class Hold:
     """What one attempt may cost at most, taken out of `sums` until it is settled."""
 
@@ -81,22 +84,32 @@ class Holds:
         self._waiting: deque[tuple[asyncio.Future[None], tuple[Sum, ...]]] = deque()
         self._changed: dict[Place, Sum] = {}
         self._unread: list[Sum] = []
+        self.openings: Mapping[str, int] = {}  # by budget, which opening its sums go on from
+        # In loop seconds. Calls that began before then may hold in other sums than they count in.
+        self.changed_at = float("-inf")
 
-    def configure(self, budgets: Iterable[Budget]) -> None:
-        """Put other budgets in force. Sums go on; a raised limit wakes those who wait."""
+    def configure(self, budgets: Iterable[Budget], openings: Mapping[str, int] = _FIRST) -> bool:
+        """Put other budgets in force; whether any of them counts other calls than before.
+
+        Sums go on, but for a budget whose opening is another; a raised limit wakes those who wait.
+        """
         self.read_up()  # one of them may be hard from now on
+        before = [(each.name, each.counts) for each, _ in self._budgets], self.openings
         self._budgets = [(each, parse(each.where) if each.where else ()) for each in budgets]
-        named = {_bare(condition.field) for _, where in self._budgets for condition in where}
+        fresh = {n for n in openings if openings[n] != self.openings.get(n)}
+        self.openings = dict(openings)
+        named = {bare(condition.field) for _, where in self._budgets for condition in where}
         self._fields = tuple(sorted(named))
         self._routes.clear()
         limits = {each.name: each for each, _ in self._budgets}
         for place, found in list(self._sums.items()):
-            if (budget := limits.get(place[0])) is None:
+            if (budget := limits.get(place[0])) is None or place[0] in fresh:
                 del self._sums[place]
                 self._changed.pop(place, None)
             else:
                 found.budget, found.limit = budget, budget.limit.pico
         self._wake()
+        return before != ([(each.name, each.counts) for each, _ in self._budgets], self.openings)
 
     def lift(self, name: str) -> None:
         """Grant again from a budget that was blocked."""
@@ -178,9 +191,44 @@ class Holds:
             self._wake()
         return within
 
-    def count(self, facts: Facts, at: float, cost: int, *, over: bool = False) -> None:
-        """Add what was settled without a hold in this process: a replayed line."""
+    def settle_late(self, hold: Hold | None, cost: int, facts: Facts, at: float) -> bool:
+        """Book what a call cost that may have begun before a change of budgets.
+
+        What it held goes back where it was taken; what it cost counts in the budgets of now.
+        False where hard budgets that it held in are blocked.
+        """
+        blocked: list[Sum] = []
+        if hold is not None and hold.open:
+            hold.open = False
+            for each in hold.sums:
+                each.held -= hold.amount
+                each.open -= 1
+            if cost > hold.amount:
+                blocked = [each for each in hold.sums if each.budget.hard]
+        if cost:
+            self.count(facts, at, cost)
+        for each in blocked:
+            if self._sums.get(each.place) is each:
+                each.blocked = OVER_BOUND
+        self._wake()
+        return not blocked
+
+    def count(
+        self,
+        facts: Facts,
+        at: float,
+        cost: int,
+        *,
+        over: bool = False,
+        only: Collection[str] | None = None,
+    ) -> None:
+        """Add what was settled without a hold in this process: a replayed line.
+
+        `only` names the budgets that lack it.
+        """
         for each in self.sums(facts, at):
+            if only is not None and each.budget.name not in only:
+                continue
             each.settled += cost
             if over and each.budget.hard:
                 each.blocked = OVER_BOUND
@@ -243,11 +291,14 @@ class Holds:
                     nearest[each.budget.name] = each
         return sorted(nearest.values(), key=lambda each: each.free / max(each.limit, 1))[:most]
 
+    def names(self) -> list[str]:
+        return [each.name for each, _ in self._budgets]
+
     def all_sums(self) -> Iterable[Sum]:
         return self._sums.values()
 
     def _sum(self, budget: Budget, facts: Facts, at: float) -> Sum | None:
-        field = "session_id" if budget.span == "run" else budget.per and _bare(budget.per)
+        field = "session_id" if budget.span == "run" else budget.per and bare(budget.per)
         instance = "" if field is None else facts.get(field)
         if instance is None:  # the call is of no run, or has no such customer
             return None
@@ -287,11 +338,6 @@ class Holds:
         """Let everyone who waits look again, the longest waiting first."""
         for woken, _ in self._waiting:
             _set(woken)
-
-
-def _bare(field: str) -> str:
-    """A tag's name as the facts have it."""
-    return field.removeprefix("tags.").removeprefix("tag.")
 
 
 def _set(woken: asyncio.Future[None]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -18,18 +19,33 @@ from farthing.domain.text import from_text, to_text
 from farthing.ledger import audit
 from farthing.ledger.audit import By
 from farthing.ledger.state import State
+from farthing.ledger.watermarks import Cut
+
+if TYPE_CHECKING:
+    from farthing.budgets.opening import Opening
 
 
 class Stored(msgspec.Struct, frozen=True):
     """A budget in force, and who set it: cli, config, key, demo.
 
     `lifts` counts how often its blocks were lifted. Whoever holds a block in memory forgets it
-    when the count has grown, and does not write it back.
+    when the count has grown, and does not write it back. `opened` is None where it was set by a
+    farthing that did not note it.
     """
 
     budget: Budget
     origin: str
     lifts: int = 0
+    opened: Opened | None = None
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """How its sums began. A budget that counts other calls than before is opened anew."""
+
+    id: int
+    at: str  # ISO, UTC
+    carried: Money  # what the period had cost by then
+    cut: Cut | None  # how far its sums have the journal; None: as far as all the others'
 
 
 class Sum(msgspec.Struct, frozen=True):
@@ -44,8 +60,14 @@ class Sum(msgspec.Struct, frozen=True):
 
 def all_budgets(state: State) -> dict[str, Stored]:
     """By name, in the order of names."""
-    found = state.rows("SELECT name, value, origin, lifts FROM budgets ORDER BY name")
-    return {name: Stored(from_text(value, Budget), *rest) for name, value, *rest in found}
+    found = state.rows(
+        """SELECT name, value, origin, lifts, openings.id, openings.at, carried_usd, cut
+           FROM budgets LEFT JOIN openings ON budget = name ORDER BY name"""
+    )
+    return {
+        name: Stored(from_text(value, Budget), origin, lifts, _opened(*opened))
+        for name, value, origin, lifts, *opened in found
+    }
 
 
 def one_budget(state: State, name: str) -> Stored:
@@ -57,9 +79,28 @@ def one_budget(state: State, name: str) -> Stored:
     return found[name]
 
 
-def put(change: sqlite3.Connection, budget: Budget, origin: str, by: By) -> None:
-    """Set a budget, in place of the one of that name. What is spent of it stays spent."""
+def counts_anew(state: State, budget: Budget) -> bool:
+    """Whether setting it needs an `opening`: none of that name counts the same calls already."""
+    found = all_budgets(state).get(budget.name)
+    return found is None or found.budget.counts != budget.counts
+
+
+def put(
+    change: sqlite3.Connection,
+    budget: Budget,
+    origin: str,
+    by: By,
+    opening: Opening | None = None,
+) -> None:
+    """Set a budget, in place of the one of that name.
+
+    Where that one counts the same calls, what is spent of it stays spent. Else it begins with the
+    `opening`, by default with nothing: so for a new key, which nobody has used.
+    """
     budget.checked()
+    found = change.execute("SELECT value FROM budgets WHERE name = ?", (budget.name,)).fetchone()
+    if found is None or from_text(found[0], Budget).counts != budget.counts:
+        _open(change, budget.name, by, opening)
     change.execute(
         """INSERT INTO budgets (name, value, origin) VALUES (?, ?, ?)
            ON CONFLICT DO UPDATE SET value = excluded.value, origin = excluded.origin""",
@@ -77,6 +118,7 @@ def lift(change: sqlite3.Connection, name: str, by: By) -> None:
 
 def remove(change: sqlite3.Connection, name: str, by: By) -> None:
     change.execute("DELETE FROM sums WHERE budget = ?", (name,))
+    change.execute("DELETE FROM openings WHERE budget = ?", (name,))
     change.execute("DELETE FROM budgets WHERE name = ?", (name,))
     audit.append(change, by, "budget.remove", name)
 
@@ -89,3 +131,24 @@ def current_sums(state: State, budget: Budget, now: datetime) -> list[Sum]:
     )
     sums = [Sum(name, who, when, Money.of(usd), why) for name, who, when, usd, why in found]
     return sorted(sums, key=lambda each: each.settled, reverse=True)
+
+
+def _open(change: sqlite3.Connection, name: str, by: By, opening: Opening | None) -> None:
+    change.execute("DELETE FROM sums WHERE budget = ?", (name,))
+    cut = None if opening is None else to_text(opening.cut)
+    carried = Money.ZERO if opening is None else opening.carried
+    change.execute(  # another id each time: who still counts for the one before writes in vain
+        "INSERT OR REPLACE INTO openings (budget, at, carried_usd, cut) VALUES (?, ?, ?, ?)",
+        (name, audit.moment(by.at), str(carried), cut),
+    )
+    if opening is not None:
+        change.executemany(
+            "INSERT INTO sums (budget, instance, period, settled_usd) VALUES (?, ?, ?, ?)",
+            [(*place, str(cost)) for place, cost in opening.sums.items()],
+        )
+
+
+def _opened(id: int | None, at: str, carried: str, cut: str | None) -> Opened | None:
+    if id is None:
+        return None
+    return Opened(id, at, Money.of(carried), from_text(cut, Cut) if cut else None)

@@ -39,9 +39,11 @@ def set_(  # noqa: PLR0913  one argument per option
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Set a budget, or change the one of that name. What is spent of it stays spent."""
+    """Set a budget, or change the one of that name. What its calls have cost already counts."""
+    from farthing.access.store import tenants
     from farthing.budgets import store
     from farthing.budgets.budget import Budget, parse_limit
+    from farthing.budgets.opening import put_with
 
     usd, span = parse_limit(limit)
     budget = Budget(
@@ -54,8 +56,14 @@ def set_(  # noqa: PLR0913  one argument per option
         timezone=timezone or reading.settings_of(ctx).timezone,
     ).checked()
     with changing.state_of(ctx) as state:
-        with state.changing() as change:
-            store.put(change, budget, "cli", changing.me())
+        by = changing.me()
+        put_with(
+            state,
+            lambda: [budget] if store.counts_anew(state, budget) else [],
+            lambda: tenants(state),
+            by.at,
+            lambda change, openings: store.put(change, budget, "cli", by, openings.get(name)),
+        )
         _print_one(state, name, as_json=as_json)
 
 
@@ -158,6 +166,8 @@ def _shown(state: State, stored: Stored, now: datetime) -> dict[str, Any]:
     sums = current_sums(state, budget, now)
     start, end = period_of(budget.span, budget.timezone, now)
     settled = Money.sum(each.settled for each in sums)
+    opened = stored.opened
+    carried = opened.carried if opened and opened.at >= label_of(start) else Money.ZERO
     apart = budget.per is not None or budget.span == "run"
     return {
         "name": budget.name,
@@ -170,6 +180,8 @@ def _shown(state: State, stored: Stored, now: datetime) -> dict[str, Any]:
         "origin": stored.origin,
         "period_start": label_of(start) or None,
         "period_end": label_of(end) or None,
+        "counts_since": opened.at if opened else None,
+        "carried_usd": str(carried),
         "settled_usd": str(settled),
         "remaining_usd": None if apart else str(_remaining(budget, settled)),
         "blocked": next((each.blocked for each in sums if each.blocked), None),
@@ -216,8 +228,14 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
         kind, each = "hard" if row["hard"] else "soft", f" per {row['per']}" if row["per"] else ""
         limit = f"{row['limit_usd']}/{row['span']}"
         money = (limit, row["settled_usd"], row["remaining_usd"] or "see below")
-        table.add_row(row["name"], row["where"] or "all", kind + each, *money, row["blocked"] or "")
+        table.add_row(row["name"], row["where"] or "all", kind + each, *money, _note(row))
         for one in row["instances"]:
             money = ("", one["settled_usd"], one["remaining_usd"])
             table.add_row(f"  {one['instance']}", "", "", *money, one["blocked"] or "")
     reading.console().print(table)
+
+
+def _note(row: dict[str, Any]) -> str:
+    carried = f"{row['carried_usd']} of it from before {row['counts_since']}"
+    told = [row["blocked"], carried if row["carried_usd"] != "0" else None]
+    return "; ".join(filter(None, told))

@@ -21,6 +21,7 @@ from farthing.access import store as keys
 from farthing.access.keys import Key, Rates, new_id
 from farthing.budgets import store as budgets
 from farthing.budgets.budget import Budget, own, parse_limit
+from farthing.budgets.opening import NONE, Opening, Openings, put_with
 from farthing.config import FILE, Holder, Limit, Settings
 from farthing.domain.errors import InexactNumber, Refused
 from farthing.domain.money import Money
@@ -45,6 +46,7 @@ class Drift:
     was: Any  # None: it is added
     will: Any  # None: it is removed
     act: _Act = field(repr=False, compare=False)  # ends it; answers the token of a new key
+    opens: Budget | None = field(default=None, repr=False, compare=False)  # needs an opening
 
     @property
     def change(self) -> Literal["added", "changed", "removed"]:
@@ -53,11 +55,13 @@ class Drift:
         return "removed" if self.will is None else "changed"
 
 
-def drift(state: State, settings: Settings, now: datetime) -> list[Drift]:
+def drift(
+    state: State, settings: Settings, now: datetime, openings: Openings = NONE
+) -> list[Drift]:
     """What `apply` would do. Raises Refused where the file declares what cannot be."""
     return [
-        *_keys(state, settings, now),
-        *_budgets(state, settings),
+        *_keys(state, settings, now, openings),
+        *_budgets(state, settings, openings),
         *_policy(state, settings),
         *_rules(state, settings),
     ]
@@ -68,11 +72,17 @@ def apply(state: State, settings: Settings, by: By) -> tuple[list[Drift], dict[s
 
     Answers what changed and the tokens of new keys by name, which nobody can be told again.
     """
-    with state.changing() as change:
-        found = drift(state, settings, by.at)
+
+    def put(change: sqlite3.Connection, openings: Openings) -> tuple[list[Drift], dict[str, str]]:
+        found = drift(state, settings, by.at, openings)
         tokens = {each.name: token for each in found if (token := each.act(change, by))}
         change.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (_APPLIED, moment(by.at)))
-    return found, tokens
+        return found, tokens
+
+    def wanted() -> list[Budget]:
+        return [each.opens for each in drift(state, settings, by.at) if each.opens]
+
+    return put_with(state, wanted, partial(keys.tenants, state), by.at, put)
 
 
 def is_applied(state: State) -> bool:
@@ -80,7 +90,7 @@ def is_applied(state: State) -> bool:
     return bool(state.rows("SELECT 1 FROM settings WHERE name = ?", _APPLIED))
 
 
-def _keys(state: State, settings: Settings, now: datetime) -> Iterator[Drift]:
+def _keys(state: State, settings: Settings, now: datetime, openings: Openings) -> Iterator[Drift]:
     living = {
         key.name or key.id: key
         for key in keys.all_keys(state, origin="config")
@@ -101,12 +111,12 @@ def _keys(state: State, settings: Settings, now: datetime) -> Iterator[Drift]:
             for name, found in budgets.all_budgets(state).items()
             if found.origin == "key" and found.budget.where == f"key={key.id}"
         }
-        yield from _limits(limits, stored, "key")
+        yield from _limits(limits, stored, "key", openings)
     for name, key in living.items():
         yield Drift("key", name, _plain(key), None, partial(_revoke, key.id))
 
 
-def _budgets(state: State, settings: Settings) -> Iterator[Drift]:
+def _budgets(state: State, settings: Settings, openings: Openings) -> Iterator[Drift]:
     wanted = {}
     for name, limit in settings.budgets.items():
         with _at(settings, f"[budgets.{name}]"):
@@ -116,18 +126,23 @@ def _budgets(state: State, settings: Settings) -> Iterator[Drift]:
         for name, found in budgets.all_budgets(state).items()
         if found.origin == "config" or name in wanted
     }
-    yield from _limits(wanted, stored, "config")
+    yield from _limits(wanted, stored, "config", openings)
 
 
 def _limits(
-    wanted: Mapping[str, Budget], stored: Mapping[str, budgets.Stored], origin: str
+    wanted: Mapping[str, Budget],
+    stored: Mapping[str, budgets.Stored],
+    origin: str,
+    openings: Openings,
 ) -> Iterator[Drift]:
     """A budget that somebody else set under a declared name becomes the file's."""
     for name, budget in wanted.items():
         found = stored.get(name)
         if found is None or (found.budget, found.origin) != (budget, origin):
             was = None if found is None else _plain(found.budget)
-            yield Drift("budget", name, was, _plain(budget), partial(_put, budget, origin))
+            anew = found is None or found.budget.counts != budget.counts
+            act = partial(_put, budget, origin, openings.get(name))
+            yield Drift("budget", name, was, _plain(budget), act, budget if anew else None)
     for name in stored.keys() - wanted.keys():
         was = _plain(stored[name].budget)
         yield Drift("budget", name, was, None, partial(_remove, name))
@@ -232,8 +247,10 @@ def _revoke(id: str, change: sqlite3.Connection, by: By) -> None:
     keys.revoke(change, id, by)
 
 
-def _put(budget: Budget, origin: str, change: sqlite3.Connection, by: By) -> None:
-    budgets.put(change, budget, origin, by)
+def _put(
+    budget: Budget, origin: str, opening: Opening | None, change: sqlite3.Connection, by: By
+) -> None:
+    budgets.put(change, budget, origin, by, opening)
 
 
 def _remove(name: str, change: sqlite3.Connection, by: By) -> None:

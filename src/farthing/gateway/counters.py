@@ -25,6 +25,8 @@ class Counters:
         "in_flight",
         "refusals",
         "saved_pico",
+        "shadow",
+        "shadow_pico",
         "tokens",
         "took",
     )
@@ -41,6 +43,8 @@ class Counters:
         self.added = Timings()  # what of a call that was sent was not spent at a provider
         self.first_byte = Timings()  # of attempts, by provider
         self.in_flight = 0
+        self.shadow: defaultdict[str, int] = defaultdict(int)  # decisions in shadow, by knob
+        self.shadow_pico: defaultdict[str, int] = defaultdict(int)  # that they would have saved
 
     def ended(self, x: Exchange) -> None:
         """A call is over, however it went."""
@@ -49,3 +53,8 @@ class Counters:
         self.took.add(x.cache_word, seconds)
         if x.attempts:
             self.added.add("", seconds - x.at_provider)
+
+    def in_shadow(self, knob: str, saved_pico: int = 0) -> None:
+        """A knob in shadow decided otherwise; negative: following it would have cost more."""
+        self.shadow[knob] += 1
+        self.shadow_pico[knob] += saved_pico

@@ -66,6 +66,7 @@ class Attempt:
         "sent_at",
         "strip_usage",
         "target",
+        "tier",
     )
 
     def __init__(self, number: int, target: Target) -> None:
@@ -82,6 +83,7 @@ class Attempt:
         self.first_byte: float | None = None
         self.flags: set[str] = set()
         self.sent_at: float | None = None  # as `perf_counter` counts
+        self.tier: str | None = None  # that a route asks for, where the caller asks for none
         self.sent = False  # whether a byte may have reached the provider
         self.open = False  # whether its intent is in the journal without a settlement
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -11,15 +12,16 @@ from farthing.access import rules
 from farthing.access.keyring import Keyring
 from farthing.access.secret import Secrets
 from farthing.budgets import store as budgets
-from farthing.budgets.holds import Kept, Place
+from farthing.budgets.store import Stored
 from farthing.domain.errors import FarthingError, Unavailable
 from farthing.domain.where import parse
 from farthing.gateway import tallies
 from farthing.gateway.knobs import Knobs
 from farthing.gateway.live import Live
-from farthing.gateway.restore import Checkpoints, Marks
+from farthing.gateway.restore import Checkpoints, Marks, Taken, by_cut, count, settled_after
 from farthing.ledger import used_rates
 from farthing.ledger.state import State
+from farthing.ledger.workspace import Workspace
 from farthing.policy import policy, versions
 from farthing.prices.rate import Rate
 
@@ -33,12 +35,18 @@ PATIENCE_SECONDS = 5.0  # how long state.db may be out of reach before hard budg
 
 class Keeper:
     def __init__(
-        self, state: State, live: Live, checkpoints: Checkpoints, secrets: Secrets
+        self,
+        workspace: Workspace,
+        state: State,
+        live: Live,
+        checkpoints: Checkpoints,
+        secrets: Secrets,
     ) -> None:
-        self._state, self._live = state, live
+        self._workspace, self._state, self._live = workspace, state, live
         self._checkpoints, self._secrets = checkpoints, secrets
         self._seen: object = None
         self._lifts: dict[str, int] = {}
+        self._joined: set[int] = set()  # openings whose cut is behind us
         self._writer = ThreadPoolExecutor(1, "farthing-state")
         self._store: State | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -62,6 +70,24 @@ class Keeper:
 
     def load(self) -> None:
         """Put in force what state.db says. Raises Refused, Unavailable."""
+        seen = self._changes()
+        self._load(budgets.all_budgets(self._state))
+        self._seen = seen
+
+    def begin(self) -> Mapping[str, Marks]:
+        """Load for the first time; answers which budgets go on from a cut of their own.
+
+        To count from there is then up to `restore`.
+        """
+        seen = self._changes()
+        stored = budgets.all_budgets(self._state)
+        cuts = self._cuts(stored)
+        self._note_joined(stored[name] for name in cuts)
+        self._load(stored)
+        self._seen = seen
+        return cuts
+
+    def _load(self, stored: Mapping[str, Stored]) -> None:
         live, state = self._live, self._state
         live.answers.follow(state)
         live.keyring = Keyring.load(state)
@@ -71,13 +97,43 @@ class Keeper:
         live.knobs = Knobs(chosen, f"{found.version}", live.upstreams, live.keyring, live.knobs)
         live.answers.limit(chosen.cache)
         live.rules = tuple((parse(rule.match), rule) for rule in rules.current(state))
-        stored = budgets.all_budgets(state)
-        live.holds.configure(each.budget for each in stored.values())
+        self._put_budgets(stored)
+
+    def _put_budgets(self, stored: Mapping[str, Stored]) -> None:
+        """With what the journal has after the cuts of those that were just set: one step."""
+        holds, cuts = self._live.holds, self._cuts(stored)
+        if cuts:
+            self._live.ledger.catch_up()
+            if self._live.ledger.waiting:
+                raise Unavailable("The journal lacks what new budgets have to count.")
+        tenants = {key.id: key.tenant for key in self._live.keyring.all()} if cuts else {}
+        tails = [
+            (names, list(settled_after(self._workspace, cut, tenants)))
+            for cut, names in by_cut(cuts)
+        ]
+        openings = {name: each.opened.id for name, each in stored.items() if each.opened}
+        if holds.configure((each.budget for each in stored.values()), openings):
+            holds.changed_at = asyncio.get_running_loop().time()
+        for names, tail in tails:
+            count(holds, tail, names)
+        self._note_joined(stored[name] for name in cuts)
         for name, each in stored.items():
             if each.lifts > self._lifts.get(name, 0) and self._seen is not None:
-                live.holds.lift(name)
+                holds.lift(name)
             self._lifts[name] = each.lifts
-        self._seen = self._changes()
+
+    def _cuts(self, stored: Mapping[str, Stored]) -> dict[str, Marks]:
+        """The budgets whose sums are not as far in the journal as the others'."""
+        return {
+            name: each.opened.cut
+            for name, each in stored.items()
+            if each.opened and each.opened.cut is not None and each.opened.id not in self._joined
+        }
+
+    def _note_joined(self, budgets: Iterable[Stored]) -> None:
+        ids = {each.opened.id for each in budgets if each.opened}
+        self._joined |= ids
+        self._checkpoints.joined(ids)
 
     async def checkpoint(self) -> None:
         self._live.ledger.catch_up()
@@ -90,14 +146,14 @@ class Keeper:
         if taken is None:
             return
         try:
-            await asyncio.get_running_loop().run_in_executor(self._writer, self._write, *taken)
+            await asyncio.get_running_loop().run_in_executor(self._writer, self._write, taken)
         except FarthingError as error:
-            self._checkpoints.failed(taken[0])
+            self._checkpoints.failed(taken)
             if self._live.state_behind is None:
                 _log.error("budget sums cannot be stored; a start counts them anew: %s", error)
             self._live.state_behind = "budget sums cannot be stored"
         except asyncio.CancelledError:  # written or not: the last checkpoint writes them again
-            self._checkpoints.failed(taken[0])
+            self._checkpoints.failed(taken)
             raise
         else:
             self._live.state_behind = None
@@ -136,8 +192,8 @@ class Keeper:
             self._store = self._state.again()
         return self._store
 
-    def _write(self, changed: list[tuple[Place, Kept]], marks: Marks) -> None:
-        self._checkpoints.write(self._opened(), changed, marks)
+    def _write(self, taken: Taken) -> None:
+        self._checkpoints.write(self._opened(), taken)
 
     def _changes(self) -> object:
         """What differs once anything in force was changed: every change is noted there."""

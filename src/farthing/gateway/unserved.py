@@ -22,7 +22,8 @@ def unserved(policy: Policy, upstreams: Upstreams) -> list[str]:
 
 def _named(policy: Policy) -> Iterator[tuple[str, str, str]]:
     for number, route in enumerate(policy.routes, 1):
-        yield f"[[route]] entry {number}", route.to, "its calls go where they went before"
+        if route.to:  # else it only asks for another tier
+            yield f"[[route]] entry {number}", route.to, "its calls go where they went before"
     for number, fallback in enumerate(policy.fallbacks, 1):
         for name in fallback.to:
             yield f"[[fallback]] entry {number}", name, "it stands in for nothing"

@@ -18,6 +18,7 @@ from farthing.ledger.workspace import Workspace
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+Mark = tuple[int, int]  # a segment, and how many of its bytes
 # A compactor moves a segment away now and then; to lose this race so often is an error.
 _TRIES = 20
 
@@ -34,8 +35,8 @@ def connect(
     return con
 
 
-def attach(con: DuckDBPyConnection, workspace: Workspace) -> None:
-    """Make the views again, as of now.
+def attach(con: DuckDBPyConnection, workspace: Workspace) -> dict[str, Mark]:
+    """Make the views again, as of now; answers how far they have each set of the journal.
 
     A row lies in the journal until the table has it, never in neither: so list the segments
     first, open the table next, and leave out the segments that it has. A listed segment that is
@@ -47,7 +48,9 @@ def attach(con: DuckDBPyConnection, workspace: Workspace) -> None:
         summed = table.snapshot(workspace, rollup.ROLLUP)
         calls = table.snapshot(workspace, schema.CALLS)
         view_stored(con, workspace, calls)
-        if _tail(con, pending(listed, calls)):
+        passed = {each.set: (calls.transaction(each.app) or 0) + 1 for each in listed}
+        read = _tail(con, workspace, pending(listed, calls))
+        if read is not None:
             break
     else:
         raise Unavailable(f"The journal of {workspace.root} moves faster than it can be read.")
@@ -55,6 +58,7 @@ def attach(con: DuckDBPyConnection, workspace: Workspace) -> None:
     _view(con, "calls", "SELECT * FROM stored_calls UNION ALL SELECT * FROM journal_tail")
     _view(con, "charges", scan.read_files(schema.CHARGES, charges.files))
     _view(con, "rollup", rollup.query(workspace, summed, calls, charges, tail="journal_tail"))
+    return {name: (seq, 0) for name, seq in passed.items()} | read
 
 
 def pending(listed: Iterable[Segment], calls: table.Snapshot) -> list[Segment]:
@@ -101,29 +105,33 @@ def view_stored(con: DuckDBPyConnection, workspace: Workspace, calls: table.Snap
     _view(con, "stored_calls", scan.read_files(schema.CALLS, calls.files))
 
 
-def _tail(con: DuckDBPyConnection, segments: Sequence[Segment]) -> bool:
-    """Read the journal's tail into memory; False if a segment went away meanwhile."""
+def _tail(
+    con: DuckDBPyConnection, workspace: Workspace, segments: Sequence[Segment]
+) -> dict[str, Mark] | None:
+    """Read the journal's tail into memory; None if a segment went away meanwhile."""
     import duckdb
 
-    growing = journal.last_of_sets(segments)
+    sealed = set(journal.sealed(workspace, segments))
+    marks: dict[str, Mark] = {each.set: (each.seq + 1, 0) for each in sorted(sealed)}
     with TemporaryDirectory(prefix="farthing-tail-") as folder:
         try:
-            paths = [
-                _whole_lines(each, Path(folder)) if each in growing else each.path
-                for each in segments
-            ]
+            paths = []
+            for each in segments:
+                paths.append(each.path if each in sealed else _whole_lines(each, Path(folder)))
+                if each not in sealed:
+                    marks[each.set] = each.seq, paths[-1].stat().st_size
             load_segments(con, "journal_tail", paths)
         except FileNotFoundError:
-            return False
+            return None
         except duckdb.Error as error:
             if not all(each.path.exists() for each in segments):
-                return False
+                return None
             raise BadInput(
                 str(segments[0].path.parent.parent),
                 f"a line of the journal cannot be read ({error})",
                 "If its process is gone, `farthing compact` sets such lines aside.",
             ) from error
-    return True
+    return marks
 
 
 def damaged(root: Path) -> Refused:

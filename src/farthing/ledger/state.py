@@ -75,6 +75,15 @@ _MIGRATIONS = (
         value TEXT NOT NULL
     ) STRICT;
     """,
+    """
+    CREATE TABLE openings (               -- how a budget's sums began; see budgets/opening.py
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        budget TEXT NOT NULL UNIQUE,
+        at TEXT NOT NULL,                 -- since when it counts by itself
+        carried_usd TEXT NOT NULL,        -- what the period had cost by then
+        cut TEXT                          -- JSON: by set, the segment and byte up to which its sums
+    ) STRICT;                             -- are; NULL: up to the watermarks, as others'
+    """,
 )
 
 

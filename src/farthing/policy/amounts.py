@@ -12,6 +12,7 @@ from farthing.domain.money import Money
 WHOLE = 10_000  # a share counts ten-thousandths, so that 0.01 % is exact
 _STEPS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _STRETCH = re.compile(r"(\d{1,12})\s*([smhd])")
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)\s*-\s*([01]\d|2[0-3]):([0-5]\d)")
 
 
@@ -63,6 +64,18 @@ def minutes_of_day(hours: str) -> tuple[int, int]:
     if start == end:
         raise ValueError(f"{hours!r} start when they end. Leave `hours` out to mean the whole day")
     return start, end
+
+
+def days_of_week(days: str) -> frozenset[int]:
+    """`mon-fri` or `sat,sun` as ISO weekdays, from 1 (Monday) to 7."""
+    found: set[int] = set()
+    for part in days.lower().split(","):
+        first, _, last = part.strip().partition("-")
+        if first not in _DAYS or (last and last not in _DAYS):
+            raise ValueError(f'{days!r} are no days. Write them as "mon-fri" or "sat,sun"')
+        start, end = _DAYS.index(first), _DAYS.index(last or first)
+        found |= {(start + step) % 7 + 1 for step in range((end - start) % 7 + 1)}
+    return frozenset(found)
 
 
 def convert(wanted: type, written: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from farthing.domain.errors import Refused
@@ -10,6 +11,7 @@ from farthing.domain.scope import SCOPE
 from farthing.domain.where import parse as parse_where
 from farthing.policy.amounts import Stretch
 
+_WORD = re.compile(r"[a-z][a-z0-9_]{0,39}")
 COUNTED_BY: Final = (*SCOPE, "tenant", "session_id", "model")
 
 
@@ -22,6 +24,11 @@ def in_range(length: Stretch, name: str, least: int, most: int) -> None:
 def named(text: str, name: str) -> None:
     if not text.strip():
         raise ValueError(f"`{name}` is empty. Name a model")
+
+
+def a_tier(name: str) -> None:
+    if not _WORD.fullmatch(name):
+        raise ValueError(f'{name!r} is no tier. Write it as the provider does: tier = "flex"')
 
 
 def readable(text: str) -> None:

@@ -13,13 +13,15 @@ from msgspec import Meta, field
 from farthing.domain.errors import Refused
 from farthing.domain.money import Money
 from farthing.policy import checks, faults
-from farthing.policy.amounts import WHOLE, Share, Stretch, convert, minutes_of_day
+from farthing.policy.amounts import WHOLE, Share, Stretch, convert, days_of_week, minutes_of_day
 
 Answering = Literal["deterministic", "on", "shadow", "off"]
-Mode = Literal["on", "shadow"]
+# Shadow: the decision is made and counted, with the dollars where they are known; and that is all.
+Mode = Literal["on", "shadow", "off"]
 Positive = Annotated[int, Meta(ge=1, le=10**12)]
 NotNegative = Annotated[int, Meta(ge=0, le=10**12)]
 
+CAN_WAIT = "can_wait=true"  # what the header `x-farthing-can-wait: true` makes of a call
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 DISK_MB = 256  # for answers, where the cache is on
 
@@ -65,28 +67,41 @@ class Idempotency(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 
 class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`[[route]]`: a share of the calls for one model goes to another."""
+    """`[[route]]`: a share of the calls for one model goes to another, or to a service tier."""
 
     of: str = field(name="from")  # glob of the model as asked
-    to: str  # a model, or provider/model
+    to: str = ""  # a model, or provider/model; empty, with a tier: as asked
+    tier: str | None = None  # as the provider calls it: flex, priority
     share: Share = Share.of(1)
     where: str = ""
+    days: str | None = None  # mon-fri
     hours: str | None = None  # 22:00-06:00
     timezone: str = "UTC"
     mode: Mode = "on"
 
     def __post_init__(self) -> None:
         checks.named(self.of, "from")
-        checks.named(self.to, "to")
+        if self.tier is None:
+            checks.named(self.to, "to")
+        else:
+            checks.a_tier(self.tier)
         checks.readable(self.where)
         checks.in_a_zone(self.timezone)
+        if self.days is not None:
+            days_of_week(self.days)
         if self.hours is not None:
             minutes_of_day(self.hours)
 
     @property
+    def filter(self) -> str:
+        """Which calls: a slow tier without a filter takes those that say they can wait."""
+        return self.where or (CAN_WAIT if self.tier is not None else "")
+
+    @property
     def conditions(self) -> tuple[str, ...]:
         """Routes that have these in common share out the same calls."""
-        return self.of, self.where, self.hours or "", self.timezone
+        when = (self.hours or "", self.timezone)
+        return (self.of, self.filter, *when, *((self.days,) if self.days else ()))
 
 
 class Fallback(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -94,6 +109,7 @@ class Fallback(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     of: str = field(name="from")
     to: tuple[str, ...]
+    mode: Mode = "on"
 
     def __post_init__(self) -> None:
         checks.named(self.of, "from")
@@ -106,6 +122,7 @@ class Fallback(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 class Retry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`[retry]`: how often, after what, and for how large a part of all calls to try again."""
 
+    mode: Mode = "on"
     attempts: Annotated[int, Meta(ge=0, le=10)] = 2  # beside the first
     budget: Share = Share.of("10%")  # of the calls of the last minute
     floor: NotNegative = 10  # retries a minute that are always granted
@@ -117,6 +134,7 @@ class Retry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 class Health(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`[health]`: a target that keeps failing, or is slow, goes behind the others for a while."""
 
+    mode: Mode = "on"
     eject_after: Annotated[int, Meta(ge=1, le=1000)] = 5  # failures in a row
     eject_seconds: Annotated[int, Meta(ge=1, le=3600)] = 30
     slow: Annotated[int, Meta(ge=2, le=100)] | None = None  # times the fastest's time to first byte
@@ -125,14 +143,14 @@ class Health(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 class Affinity(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`[affinity]`: equal beginnings go where a prompt cache is still warm from them."""
 
-    mode: Literal["on", "off"] = "on"
+    mode: Mode = "on"
     minutes: Annotated[int, Meta(ge=1, le=1440)] = 10
 
 
 class Balance(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`[balance]`: which of several providers of one model comes first."""
+    """`[balance]`: calls spread over the providers of a model; off: the first one has them all."""
 
-    mode: Literal["spread", "order"] = "spread"
+    mode: Mode = "on"
 
 
 class Limit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -159,6 +177,7 @@ class Loop(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
     where: str = ""
     per: str = "session_id"
+    mode: Mode = "on"
     same_call: Annotated[int, Meta(ge=0, le=10_000)] = 20  # 0: not looked at
     within: Stretch = Stretch(5 * MINUTE)
     usd_per_minute: Money | None = None
@@ -166,7 +185,7 @@ class Loop(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     min_context_kb: NotNegative = 64  # shorter requests never count as grown
     tool_error_ratio: Share | None = None
     min_tools: Positive = 10
-    action: Literal["stop", "throttle", "shadow"] = "stop"
+    action: Literal["stop", "throttle"] = "stop"
 
     def __post_init__(self) -> None:
         checks.readable(self.where)
@@ -201,7 +220,7 @@ class HangUp(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 # A test suite or a batch job repeats itself for good reasons, and stopping it would lose work. So
 # the default only counts what it would have stopped: the evidence for turning it on.
-WATCH_ONLY = Loop(same_call=50, action="shadow")
+WATCH_ONLY = Loop(same_call=50, mode="shadow")
 
 
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

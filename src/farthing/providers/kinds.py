@@ -41,6 +41,14 @@ _SIMULATOR = {
     **{protocol: f"/v1{path}" for protocol, path in _RESPONSES.items()},
     **_NATIVE_GEMINI,
 }
+# Tiers of another price that a single call can ask for; what asks in files, for a day later, is
+# none of them. Anthropic has no cheaper one, Groq's `flex` costs the same.
+# https://platform.openai.com/docs/guides/flex-processing
+# https://ai.google.dev/gemini-api/docs/flex-inference
+_NO_TIERS: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+_OPENAI_TIERS = {"openai_chat": ("flex", "priority"), "openai_responses": ("flex", "priority")}
+_GEMINI_TIERS = {"gemini_generate": ("flex", "priority")}
+_SIMULATED_TIERS = {"openai_chat": ("flex",), "openai_responses": ("flex",)}
 _VERSIONS = ("/v1beta", "/v1")
 
 # Headers of a caller that go on to the provider: an allowlist, for one that is forgotten breaks a
@@ -75,6 +83,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     cap_field: str = "max_tokens"  # what chat calls a cap that the caller did not set
     usage_option: bool = True  # takes stream_options; without it: reports usage unasked
     needs_key: bool = True
+    tiers: Mapping[str, tuple[str, ...]] = _NO_TIERS  # protocol → what `service_tier` may ask for
 
     def target(
         self, protocol: str, model: str, *, stream: bool = False, events: bool = True
@@ -141,6 +150,7 @@ _TABLE = (
         priced_as="openai",
         speaks=_RESPONSES,
         cap_field="max_completion_tokens",
+        tiers=_OPENAI_TIERS,
     ),
     Kind(
         name="azure",  # https://NAME.openai.azure.com/openai/v1
@@ -149,6 +159,7 @@ _TABLE = (
         auth="api-key",
         speaks=_RESPONSES,
         cap_field="max_completion_tokens",
+        tiers=_OPENAI_TIERS,
     ),
     Kind(
         name="anthropic",
@@ -163,6 +174,7 @@ _TABLE = (
         priced_as="google",
         auth="x-goog-api-key",
         speaks=_GEMINI,
+        tiers=_GEMINI_TIERS,
     ),
     Kind(name="together", base_url="https://api.together.xyz/v1", priced_as="together"),
     Kind(
@@ -210,6 +222,7 @@ _TABLE = (
         priced_as="simulator",
         speaks=_SIMULATOR,
         needs_key=False,
+        tiers=_SIMULATED_TIERS,
     ),
 )
 KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in _TABLE})

@@ -65,6 +65,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     output_cap: int | None = None  # lower than asked
     cap_field: str = "max_completion_tokens"  # where chat's cap goes if none is there (kinds.py)
     include_usage: bool = False  # ask for the usage event of a stream
+    service_tier: str | None = None  # where the caller asks for none
     rewrite: bool = False  # each field once, as the request was read
 
 

@@ -35,7 +35,8 @@ def spend(state, instance, period, usd, blocked=None):
 
 
 def test_a_budget_comes_back_to_the_last_picodollar(state):
-    assert store.all_budgets(state) == {"search": store.Stored(SEARCH, "cli", 0)}
+    (found,) = store.all_budgets(state).values()
+    assert (found.budget, found.origin, found.lifts) == (SEARCH, "cli", 0)
 
 
 def test_setting_it_again_replaces_it_and_keeps_what_is_spent(state):
@@ -43,7 +44,8 @@ def test_setting_it_again_replaces_it_and_keeps_what_is_spent(state):
     changed = msgspec.structs.replace(SEARCH, limit=Money.of(5))
     with state.changing() as change:
         store.put(change, changed, "config", ME)
-    assert store.one_budget(state, "search") == store.Stored(changed, "config", 0)
+    found = store.one_budget(state, "search")
+    assert (found.budget, found.origin, found.lifts) == (changed, "config", 0)
     assert [each.settled for each in store.current_sums(state, changed, NOW)] == [Money.of("7.5")]
 
 

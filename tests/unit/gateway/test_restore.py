@@ -48,7 +48,7 @@ def test_a_restart_counts_what_the_last_checkpoint_did_not(tmp_path):
             one = call(number, 10, tags='{"ticket":"OPS-1"}')
             lines.settle(one)
             holds.count({"tenant": "acme", "ticket": "OPS-1"}, NOW.timestamp(), 10)
-        checkpoints.write(state, *checkpoints.take())
+        checkpoints.write(state, checkpoints.take())
         lines.settle(call(3, 7))
         lines.rotate()
         lines.settle(call(4, 5))
@@ -68,7 +68,7 @@ def test_restarting_twice_counts_nothing_twice(tmp_path):
             checkpoints = Checkpoints(tmp_path, holds, lines, {})
             checkpoints.marks = restore(workspace, state, holds, TENANTS)
             if (taken := checkpoints.take()) is not None:
-                checkpoints.write(state, *taken)
+                checkpoints.write(state, taken)
         assert holds.sums({"tenant": "acme"}, NOW.timestamp())[0].settled == 9
         state.close()
 

@@ -38,7 +38,7 @@ def test_what_is_wrong_is_named_with_its_place_and_the_fix(case):
 def test_a_policy_that_says_nothing_is_the_default():
     assert parse("") == DEFAULT == Policy()
     assert DEFAULT.cache.mode == DEFAULT.coalesce.mode == "deterministic"
-    assert [loop.action for loop in DEFAULT.loops] == ["shadow"]
+    assert [loop.mode for loop in DEFAULT.loops] == ["shadow"]
 
 
 def test_the_contract_of_the_file_is_read():

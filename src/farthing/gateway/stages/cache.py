@@ -43,7 +43,7 @@ class Cache:
             return
         x.cache_word = _word(use)
         if use.count and (saved := self._answers.memory.would_save(x.cache_key)) is not None:
-            self._live.counters.saved_pico["shadow_cache"] += saved.pico
+            self._live.counters.in_shadow("cache", saved.pico)
         keep = use.keep or x.idempotency_key is not None
         recording, asked = x.record() if keep else None, self._answers.generation
         await rest(x)

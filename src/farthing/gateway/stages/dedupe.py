@@ -131,7 +131,7 @@ class Dedupe:
         """In shadow: note what joining would have saved, and ask all the same."""
         if key in self._flights:
             await rest(x)
-            self._live.counters.saved_pico["shadow_coalesce"] += (x.cost or Money.ZERO).pico
+            self._live.counters.in_shadow("coalesce", (x.cost or Money.ZERO).pico)
             return
         self._flights[key] = flight = _Flight(x, Recording())
         try:

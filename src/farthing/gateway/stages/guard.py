@@ -19,19 +19,21 @@ class Guard:
 
     async def __call__(self, x: Exchange, rest: Rest) -> None:
         knobs, now = x.knobs, self._live.now()
-        if x.session is not None or x.knobs.policy.loops:
+        if knobs.loops.rules:
             verdict = knobs.loops.observe(x.facts, now, _digest(x), x.ask, len(x.body))
             if verdict.action == "stop":
                 raise Refusing(429, "loop_stopped", verdict.reason)
             if verdict.action == "throttle":
                 await asyncio.sleep(verdict.seconds)
             elif verdict.action == "shadow":
-                self._live.counters.refusals["loop_shadow"] += 1
+                self._live.counters.in_shadow("loop")
         tokens = len(x.body) // _BYTES_PER_TOKEN + (x.ask.output_cap or 0)
         admission = knobs.limiter.admit(x.facts, now, tokens)
         if isinstance(admission, Over):
             raise Refusing(429, "rate_limited", admission.reason, retry=True, after=admission.wait)
         x.admission = admission
+        if admission.shadows:
+            self._live.counters.in_shadow("limit")
         try:
             await rest(x)
         finally:

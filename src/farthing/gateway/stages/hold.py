@@ -38,8 +38,10 @@ class Hold:
             with suppress(TimeoutError):  # an unpriced row says more than a call that waits
                 async with asyncio.timeout(LEARN_SECONDS):
                     await live.prices.learn(upstream.provider, attempt.target.model)
+        if attempt.tier is not None and not self._is_priced(attempt, attempt.tier):
+            attempt.tier = None  # a model that does not have it would refuse the call
         sums = live.holds.sums(x.facts, x.began) if x.ask.operation else ()
-        attempt.hard = any([each.budget.hard for each in sums])
+        attempt.hard = self._is_hard(sums)
         if attempt.hard and live.state_lost:
             raise Refusing(503, "state_unavailable", live.state_lost, retry=True)
         attempt.hold = await self._held(x, attempt, sums)
@@ -56,6 +58,20 @@ class Hold:
                 self._settle.cost_nothing(x, attempt, "not_sent")
             elif attempt.hold is not None and attempt.hold.open:
                 live.holds.settle(attempt.hold, 0)
+
+    def _is_priced(self, attempt: Attempt, tier: str) -> bool:
+        choices = self._live.book.choices(attempt.target.upstream.provider, attempt.target.model)
+        return tier in choices.get("service_tier", ())
+
+    def _is_hard(self, sums: tuple[Sum, ...]) -> bool:
+        """Whether one of the budgets is hard. A soft one that is spent would refuse, were it."""
+        hard = False
+        for each in sums:
+            if each.budget.hard:
+                hard = True
+            elif each.free <= 0:
+                self._live.counters.in_shadow("budget")
+        return hard
 
     def _intend(self, x: Exchange, attempt: Attempt) -> None:
         """The intent is durable before anything is sent; without a disk only soft calls go on."""
@@ -82,7 +98,7 @@ class Hold:
             attempt.target.model,
             x.when,
             attempt.post.who,
-            ask.service_tier,
+            attempt.tier or ask.service_tier,
             ask.context,
         )
         most = self._most(x, bound, ask.output_cap)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from farthing.gateway import shadows
 from farthing.gateway.exchange import Attempt, Exchange, Refusing
 from farthing.gateway.live import Live
 from farthing.gateway.pipeline import Rest
@@ -23,6 +24,7 @@ class Route:
         choice = self._choice(x)
         x.arm = choice.arm
         targets = [each for each in choice.targets if self._takes(x, each.provider, each.model)]
+        tier = self._tier(x, choice.tier, targets) if choice.tier else None
         if not targets:
             raise Refusing(404, "model_not_found", self._unknown(x))
         x.knobs.retries.began(x.began)
@@ -32,33 +34,37 @@ class Route:
             if wait:
                 await asyncio.sleep(wait)
             try:
-                failure = await self._attempt(x, rest, targets[place])
+                failure = await self._attempt(x, rest, targets[place], tier)
             except Refusing:
                 # A budget that takes no second attempt leaves the first one's answer standing.
                 if failed is None:
                     raise
                 break
             if failure is None:
-                self._went(x, choice.point, targets[place])
+                self._went(x, choice, targets[place])
                 return
-            failed = failure
+            failed, tier = failure, None
             elsewhere = place + 1 < len(targets)
             pause = self._pause(x, failure, elsewhere=elsewhere)
             if pause is None:
                 break
             wait, place = pause, place + elsewhere
-        await failed.answer(x)
+        await self._gave_up(x, choice, failed)
 
-    async def _attempt(self, x: Exchange, rest: Rest, where: rules.Target) -> Failed | None:
+    async def _attempt(
+        self, x: Exchange, rest: Rest, where: rules.Target, tier: str | None
+    ) -> Failed | None:
         """One try at one provider; how it failed, if it did before its first byte."""
         x.attempts += 1
         x.attempt = Attempt(
             x.attempts, Target(self._live.upstreams.all[where.provider], where.model)
         )
+        x.attempt.tier = tier
         try:
             await rest(x)
         except Failed as failure:
-            if x.knobs.retries.counts(failure.kind):
+            # A tier that is full says nothing of its provider.
+            if x.knobs.retries.counts(failure.kind) and x.attempt.tier is None:
                 x.knobs.health.failed(where, self._live.now())
             return failure
         return None
@@ -74,6 +80,16 @@ class Route:
             x.ask.prefix,
         )
 
+    def _tier(self, x: Exchange, tier: str, targets: list[rules.Target]) -> str | None:
+        """The tier, where it can be asked for; the next attempt is the same target without it."""
+        if not targets or x.ask.service_tier is not None:
+            return None
+        kind = self._live.upstreams.all[targets[0].provider].kind
+        if tier not in kind.tiers.get(x.ask.protocol, ()):
+            return None
+        targets.insert(0, targets[0])
+        return tier
+
     def _takes(self, x: Exchange, provider: str, model: str) -> bool:
         return self._live.upstreams.takes(provider, x.ask.protocol, model)
 
@@ -81,7 +97,7 @@ class Route:
         """Seconds until the next attempt; None: none is made."""
         if x.hung_up:
             return None
-        return x.knobs.retries.again(
+        pause = x.knobs.retries.again(
             failure.kind,
             x.attempts,
             self._live.now(),
@@ -89,12 +105,23 @@ class Route:
             elsewhere=elsewhere,
             retry_after=failure.retry_after,
         )
+        if pause is not None and x.knobs.retries.is_shadow:
+            self._live.counters.in_shadow("retry")
+            return None
+        return pause
 
-    def _went(self, x: Exchange, point: int, where: rules.Target) -> None:
+    async def _gave_up(self, x: Exchange, choice: Choice, failed: Failed) -> None:
+        if choice.spare and x.knobs.retries.counts(failed.kind):
+            self._live.counters.in_shadow("fallback")
+        await failed.answer(x)
+
+    def _went(self, x: Exchange, choice: Choice, where: rules.Target) -> None:
         attempt = x.attempt
         if attempt is not None and attempt.first_byte is not None:
             x.knobs.health.answered(where, attempt.first_byte - x.started)
-        x.knobs.affinity.went(point, where, x.began)
+        x.knobs.affinity.went(choice.point, where, x.began)
+        if choice.shadow or choice.shadows:
+            shadows.count(x, self._live, choice)
 
     def _unknown(self, x: Exchange) -> str:
         known = ", ".join(self._live.upstreams.models()[:_SHOWN])

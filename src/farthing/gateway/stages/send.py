@@ -95,12 +95,13 @@ class Sender:
         attempt.strip_usage = wish_usage
         renamed = target.model if target.model != ask.model else None
         body = x.body
-        if renamed or attempt.cap is not None or wish_usage or ask.rewrite:
+        if renamed or attempt.cap is not None or wish_usage or ask.rewrite or attempt.tier:
             change = Change(
                 model=renamed,
                 output_cap=attempt.cap,
                 cap_field=kind.cap_field,
                 include_usage=wish_usage,
+                service_tier=attempt.tier,
                 rewrite=ask.rewrite,
             )
             body = x.protocol.change(body, change)

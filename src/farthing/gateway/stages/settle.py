@@ -149,20 +149,19 @@ class Settle:
         if not attempt.open:
             return
         attempt.open = False
-        cost, hold = done.effective, attempt.hold
-        if hold is not None:
-            charged = attempt.hold_amount if cost is None else cost
-            pico = charged.pico if charged is not None else 0
-            if not self._live.holds.settle(hold, pico) and attempt.hard:
-                done.flags.add(OVER_BOUND)
+        cost, live = done.effective, self._live
+        self._release(x, attempt, done)
         x.cost = cost if x.cost is None or cost is None else x.cost + cost
         tokens_in, tokens_out = done.usage.input_tokens, done.usage.output_tokens
         x.tokens += tokens_in + tokens_out
-        live = self._live
         line = settled_line(x, attempt, done, live.time())
         live.ledger.book((x.id, attempt.number), line)
         counters, provider = live.counters, attempt.target.upstream.name
         counters.attempts[provider, done.status] += 1
+        counters.tokens[provider, "input"] += tokens_in
+        counters.tokens[provider, "output"] += tokens_out
+        if cost is not None:
+            counters.cost_pico[provider] += cost.pico
         if attempt.sent_at is not None:
             x.at_provider += perf_counter() - attempt.sent_at
             if attempt.first_byte is not None:
@@ -170,7 +169,16 @@ class Settle:
                 counters.first_byte.add(provider, attempt.first_byte - x.started - before)
         if done.status == "error":
             counters.failures[provider, fault_of(attempt.flags | done.flags)] += 1
-        counters.tokens[provider, "input"] += tokens_in
-        counters.tokens[provider, "output"] += tokens_out
-        if cost is not None:
-            counters.cost_pico[provider] += cost.pico
+
+    def _release(self, x: Exchange, attempt: Attempt, done: Outcome) -> None:
+        """Give back what was held, and count what it cost in the budgets."""
+        cost, hold, holds = done.effective, attempt.hold, self._live.holds
+        if hold is not None and cost is None:
+            cost = attempt.hold_amount
+        pico = cost.pico if cost is not None else 0
+        if x.started <= holds.changed_at:
+            within = holds.settle_late(hold, pico, x.facts, x.began)
+        else:
+            within = hold is None or holds.settle(hold, pico) or not attempt.hard
+        if not within:
+            done.flags.add(OVER_BOUND)

@@ -49,6 +49,10 @@ class Affinity:
         """What a call is placed by: its beginning, else its session or id."""
         return crc32(prefix[:PREFIX_BYTES] if self._on and prefix else unit.encode())
 
+    def home(self, pool: tuple[Target, ...], prefix: bytes) -> Target:
+        """Where calls that begin so go where the mode is on, and nothing fails."""
+        return self._ranked(pool, crc32(prefix[:PREFIX_BYTES]))[0]
+
     def order(self, pool: tuple[Target, ...], point: int, now: float) -> tuple[Target, ...]:
         """The targets of one model, from the best place for this point on."""
         if len(pool) < 2:  # noqa: PLR2004  # one is no choice

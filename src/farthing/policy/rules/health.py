@@ -27,10 +27,13 @@ class Health:
 
     def __init__(self, knobs: policy.Health) -> None:
         self._knobs = knobs
+        self._is_off, self._is_on = knobs.mode == "off", knobs.mode == "on"
         self._states: Recent[Target, _State] = Recent(MOST_TARGETS)
 
     def failed(self, target: Target, now: float) -> None:
         """It gave an error that counts against it: 5xx, 429, nothing at all."""
+        if self._is_off:
+            return
         state = self._states.get(target) or self._states.put(target, _State())
         state.failures += 1
         if state.failures >= self._knobs.eject_after:
@@ -38,6 +41,8 @@ class Health:
 
     def answered(self, target: Target, first_byte: float) -> None:
         """It worked, and took so many seconds to its first byte."""
+        if self._is_off:
+            return
         state = self._states.get(target) or self._states.put(target, _State())
         state.failures, state.out_until = 0, 0.0
         before = state.first_byte
@@ -54,6 +59,10 @@ class Health:
 
         None is left out: where all are out, trying beats refusing.
         """
+        return self.would_order(targets, now) if self._is_on else targets
+
+    def would_order(self, targets: tuple[Target, ...], now: float) -> tuple[Target, ...]:
+        """What `order` gives where the mode is on."""
         if not len(self._states) or len(targets) < 2:  # noqa: PLR2004  # one is no choice
             return targets
         limit = self._too_slow(targets)
@@ -61,6 +70,10 @@ class Health:
 
     def out_last(self, targets: tuple[Target, ...], now: float) -> tuple[Target, ...]:
         """Targets of any models: a slower model is no slow target, but one that is out waits."""
+        return self.would_out_last(targets, now) if self._is_on else targets
+
+    def would_out_last(self, targets: tuple[Target, ...], now: float) -> tuple[Target, ...]:
+        """What `out_last` gives where the mode is on."""
         if not len(self._states):
             return targets
         return tuple(sorted(targets, key=lambda target: self.is_out(target, now)))

@@ -97,7 +97,9 @@ class Limiter:
         before: Limiter | None = None,
     ) -> None:
         known = {} if before is None else before._tables()
-        self._rules = [_Rule(limit, known.get((None, limit))) for limit in limits]
+        self._rules = [
+            _Rule(limit, known.get((None, limit))) for limit in limits if limit.mode != "off"
+        ]
         self._own = {key: _Rule(limit, known.get((key, limit))) for key, limit in own.items()}
 
     def admit(self, facts: Facts, now: float, tokens: int = 0, pico: int = 0) -> Admission | Over:
@@ -121,9 +123,10 @@ class Limiter:
                 if rule.limit.mode == "on":
                     return Over(over[1], words)
                 admission.shadows.append(words)
+                continue  # refused, it would count under no limit
             admission.counts.append(counts)
         _count(admission)
-        return admission if admission.counts else FREE
+        return admission if admission.counts or admission.shadows else FREE
 
     def settle(self, admission: Admission, now: float, tokens: int, pico: int) -> None:
         """The call is over, and used so much. A second time does nothing."""

@@ -70,7 +70,9 @@ class LoopGuard:
 
     def __init__(self, loops: Sequence[Loop], before: LoopGuard | None = None) -> None:
         known: dict[Loop, _Rule] = {} if before is None else before.rules
-        self.rules: dict[Loop, _Rule] = {loop: known.get(loop) or _Rule(loop) for loop in loops}
+        self.rules: dict[Loop, _Rule] = {
+            loop: known.get(loop) or _Rule(loop) for loop in loops if loop.mode != "off"
+        }
         self._rules = tuple(self.rules.values())
         self._spending = [rule for rule in self._rules if rule.usd is not None]
 
@@ -166,5 +168,7 @@ def _verdict(loop: Loop, subject: str, sign: _Sign) -> Verdict:
         f"{who} {subject!r} {what}, as an agent in a loop does. If it is meant, {new}, or raise "
         f"{knob} of the policy's [[loop]] with `farthing policy set`."
     )
+    if loop.mode == "shadow":
+        return Verdict("shadow", 0.0, reason)
     held = min(seconds, LONGEST_THROTTLE) if loop.action == "throttle" else 0.0
     return Verdict(loop.action, held, reason)

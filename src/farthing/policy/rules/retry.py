@@ -23,6 +23,7 @@ class Retries:
 
     def __init__(self, knobs: Retry) -> None:
         self._knobs = knobs
+        self.is_shadow = knobs.mode == "shadow"
         self._statuses = frozenset(knobs.on)
         self._calls, self._retries = Minute(), Minute()
 
@@ -51,10 +52,10 @@ class Retries:
         `made` attempts were made. `elsewhere`: the next one goes to another target, at once. One
         to the same target waits as long as the provider asks, or gives up where that is longer
         than `max_wait_seconds`; else for a pause that doubles, between half and all of it by
-        `jitter` (0 to 1).
+        `jitter` (0 to 1). In shadow the answer is the same, and whoever asks makes no attempt.
         """
         knobs = self._knobs
-        if made > knobs.attempts or not self.counts(failure):
+        if made > knobs.attempts or knobs.mode == "off" or not self.counts(failure):
             return None
         wait = 0.0
         if not elsewhere:

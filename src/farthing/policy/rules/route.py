@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from farthing.domain.period import zone
-from farthing.policy.amounts import WHOLE, minutes_of_day
+from farthing.policy.amounts import WHOLE, days_of_week, minutes_of_day
 from farthing.policy.policy import Policy, Route
 from farthing.policy.rules.affinity import Affinity
 from farthing.policy.rules.health import Health
@@ -19,8 +19,17 @@ from farthing.policy.rules.recent import Recent
 from farthing.policy.rules.target import Target
 
 Pool = tuple[Target, ...]
+_DAY = 24 * 60  # minutes
 MOST_NAMES = 2_000  # of models, for callers may make them up
 Serving = Callable[[str], Sequence[str]]  # the providers that serve a model, in the file's order
+
+
+class Would(NamedTuple):
+    """Where a route in shadow would have sent a call."""
+
+    rule: int
+    target: Target
+    tier: str | None = None
 
 
 class Choice(msgspec.Struct, frozen=True, gc=False):
@@ -28,14 +37,20 @@ class Choice(msgspec.Struct, frozen=True, gc=False):
 
     `rule` is the number of the `[[route]]` that moved it, from 1. `arm` names its side of a share
     for comparison: `to MODEL`, or `stay`; None where no share was drawn. `shadow` are the rules
-    in shadow that would have moved it, and where to.
+    in shadow that would have moved it, and where to; `shadows` the other knobs in shadow that
+    would have sent it elsewhere; `spare`: stand-ins in shadow would come after the targets.
+    `tier` is the service tier that the first attempt asks for, if the target has it and the
+    caller asks for none.
     """
 
     targets: tuple[Target, ...]
     rule: int | None = None
     arm: str | None = None
-    shadow: tuple[tuple[int, str], ...] = ()
+    shadow: tuple[Would, ...] = ()
     point: int = 0  # for `Affinity.went`; 0 where there was nothing to choose
+    shadows: tuple[str, ...] = ()
+    spare: bool = False
+    tier: str | None = None
 
 
 class _Move(NamedTuple):
@@ -44,7 +59,8 @@ class _Move(NamedTuple):
     model: str | None
     rule: int | None
     arm: str | None
-    shadow: tuple[tuple[int, str], ...]
+    shadow: tuple[_Drawn, ...]
+    tier: str | None = None
 
 
 _STAYS = _Move(None, None, None, ())
@@ -55,10 +71,15 @@ class Router:
 
     def __init__(self, policy: Policy, providers: Iterable[str], serving: Serving) -> None:
         self._groups = _grouped(policy.routes)
-        self._fallbacks = [(glob_of(one.of), one.to) for one in policy.fallbacks]
+        self._fallbacks = [(glob_of(one.of), one) for one in policy.fallbacks if one.mode != "off"]
         self._providers = frozenset(providers)
         self._serving = serving
-        self._spread = policy.balance.mode == "spread"
+        self._spread = policy.balance.mode == "on"
+        self._shadowed = {
+            name
+            for name in ("balance", "affinity", "health")
+            if getattr(policy, name).mode == "shadow"
+        }
         self._lines: Recent[tuple[str, str], _Line] = Recent(MOST_NAMES)
         # Most workspaces have no rule, and one provider a model: nothing to choose.
         self._plain: Recent[str, Choice] | None = None
@@ -93,25 +114,36 @@ class Router:
             targets = pools[0] if len(pools) == 1 else health.out_last(_joined(pools), now)
         elif len(targets) > 1:
             targets = health.out_last(targets, now)
-        choice = Choice(targets, moved.rule, moved.arm, moved.shadow, point)
+        choice = Choice(
+            targets,
+            moved.rule,
+            moved.arm,
+            self._would(moved.shadow, asked),
+            point,
+            spare=line.spare,
+            tier=moved.tier,
+        )
+        if self._shadowed and line.is_open:
+            shadows = self._elsewhere(line, prefix(), choice, now, health, affinity)
+            choice = msgspec.structs.replace(choice, shadows=shadows)
         if self._plain is not None and len(targets) < 2:  # noqa: PLR2004  # one is no choice
             self._plain.put(asked, choice)
         return choice
 
     def _moved(self, asked: str, facts: Facts, unit: str, now: float) -> _Move:
         arm: str | None = None
-        shadow: tuple[tuple[int, str], ...] = ()
+        shadow: tuple[_Drawn, ...] = ()
         for group in self._groups:
             if not group.concerns(asked, facts, now):
                 continue
             drawn = group.drawn(unit)
-            if drawn is None:
-                arm = arm or "stay"
-            elif drawn.is_shadow:
-                shadow = (*shadow, (drawn.number, drawn.to))
+            if drawn is None or drawn.mode == "off":  # it keeps its part: no unit changes sides
+                arm = arm or ("stay" if group.is_split else None)
+            elif drawn.mode == "shadow":
+                shadow = (*shadow, drawn)
             else:
-                arm = f"to {drawn.to}" if group.is_split else arm
-                return _Move(drawn.to, drawn.number, arm, shadow)
+                arm = drawn.arm if group.is_split else arm
+                return _Move(drawn.to or None, drawn.number, arm, shadow, drawn.tier)
         return _Move(None, None, arm, shadow)
 
     def _line(self, model: str, asked: str) -> _Line:
@@ -121,9 +153,37 @@ class Router:
             return found
         own = self._meant(model)
         called = {model, asked, *(target.model for target in own)}
-        names = [name for glob, to in self._fallbacks if any(map(glob, called)) for name in to]
+        behind = [each for glob, each in self._fallbacks if any(map(glob, called))]
+        names = [name for each in behind if each.mode == "on" for name in each.to]
         pools = (own, *(self._meant(name) for name in names))
-        return self._lines.put((model, asked), _Line(pools))
+        spare = any(each.mode == "shadow" for each in behind)
+        return self._lines.put((model, asked), _Line(pools, spare=spare))
+
+    def _would(self, shadow: tuple[_Drawn, ...], asked: str) -> tuple[Would, ...]:
+        meant = [(each, self._meant(each.to or asked)) for each in shadow]
+        return tuple([Would(each.number, found[0], each.tier) for each, found in meant if found])
+
+    def _elsewhere(
+        self,
+        line: _Line,
+        prefix: bytes,
+        choice: Choice,
+        now: float,
+        health: Health,
+        affinity: Affinity,
+    ) -> tuple[str, ...]:
+        """The knobs in shadow that, each alone, would have put another target first."""
+        own, point = line.pools[0], choice.point
+        first = {knob: choice.targets[0] for knob in self._shadowed}
+        if "balance" in first:
+            first["balance"] = affinity.order(own, point, now)[0]
+        if "affinity" in first and prefix and self._spread and len(own) > 1:
+            first["affinity"] = affinity.home(own, prefix)
+        if "health" in first:
+            placed = [affinity.order(p, point, now) if self._spread else p for p in line.pools]
+            ordered = [health.would_order(pool, now) for pool in placed]
+            first["health"] = health.would_out_last(_joined(ordered), now)[0]
+        return tuple(sorted(knob for knob in first if first[knob] != choice.targets[0]))
 
     def _ordered(
         self, pool: Pool, point: int, now: float, health: Health, affinity: Affinity
@@ -143,10 +203,10 @@ class Router:
 class _Line:
     """Pools of targets, one after another, as long as nothing reorders them."""
 
-    __slots__ = ("is_open", "pools", "targets")
+    __slots__ = ("is_open", "pools", "spare", "targets")
 
-    def __init__(self, pools: tuple[Pool, ...]) -> None:
-        self.pools = pools
+    def __init__(self, pools: tuple[Pool, ...], *, spare: bool) -> None:
+        self.pools, self.spare = pools, spare
         self.targets = _joined(pools)
         self.is_open = any(len(pool) > 1 for pool in pools)  # which of a pool comes first?
 
@@ -159,10 +219,12 @@ def _joined(pools: Iterable[Pool]) -> Pool:
 class _Drawn:
     """One `[[route]]`, and the part of all units, from `start` on, that it takes."""
 
-    __slots__ = ("end", "is_shadow", "number", "start", "to")
+    __slots__ = ("arm", "end", "mode", "number", "start", "tier", "to")
 
     def __init__(self, number: int, route: Route, start: int) -> None:
-        self.number, self.to, self.is_shadow = number, route.to, route.mode == "shadow"
+        self.number, self.to, self.mode, self.tier = number, route.to, route.mode, route.tier
+        words = [f"to {route.to}" if route.to else "", f"at {route.tier}" if route.tier else ""]
+        self.arm = " ".join(filter(None, words))
         self.start, self.end = start, start + route.share
 
 
@@ -177,8 +239,9 @@ class _Group:
     def __init__(self, routes: Sequence[tuple[int, Route]]) -> None:
         first = routes[0][1]
         self._glob: Glob = glob_of(first.of)
-        self._test = filter_of(first.where)
-        self._hours = None if first.hours is None else _Hours(first.hours, first.timezone)
+        self._test = filter_of(first.filter)
+        timed = first.hours is not None or first.days is not None
+        self._hours = _Hours(first.hours, first.days, first.timezone) if timed else None
         self._salt = sha256("\n".join(("farthing-share", *first.conditions, "")).encode())
         self.routes: list[_Drawn] = []
         end = 0
@@ -205,29 +268,40 @@ class _Group:
 
 
 class _Hours:
-    """Hours of the day in a zone; asked anew once a minute."""
+    """Hours of the day and days of the week in a zone; asked anew once a minute.
 
-    __slots__ = ("_end", "_holds", "_minute", "_start", "_zone")
+    A night belongs to the day on which it began.
+    """
 
-    def __init__(self, hours: str, timezone: str) -> None:
-        self._start, self._end = minutes_of_day(hours)
+    __slots__ = ("_days", "_end", "_holds", "_minute", "_start", "_zone")
+
+    def __init__(self, hours: str | None, days: str | None, timezone: str) -> None:
+        self._start, self._end = (0, _DAY) if hours is None else minutes_of_day(hours)
+        self._days = None if days is None else days_of_week(days)
         self._zone = zone(timezone)
         self._minute, self._holds = -1, False
 
     def hold(self, now: float) -> bool:
         minute = int(now // 60)
         if minute != self._minute:
-            local = datetime.fromtimestamp(minute * 60, UTC).astimezone(self._zone)
-            of_day = local.hour * 60 + local.minute
-            inside = self._start <= of_day < self._end
-            over_midnight = of_day >= self._start or of_day < self._end
-            self._holds = inside if self._start < self._end else over_midnight
+            self._holds = self._at(datetime.fromtimestamp(minute * 60, UTC).astimezone(self._zone))
             self._minute = minute
         return self._holds
+
+    def _at(self, local: datetime) -> bool:
+        of_day, day = local.hour * 60 + local.minute, local.isoweekday()
+        holds = self._start <= of_day < self._end
+        if self._start > self._end:
+            holds = of_day >= self._start or of_day < self._end
+            if of_day < self._end:
+                day = day - 1 or 7
+        return holds and (self._days is None or day in self._days)
 
 
 def _grouped(routes: Sequence[Route]) -> list[_Group]:
     groups: dict[tuple[str, ...], list[tuple[int, Route]]] = {}
     for number, route in enumerate(routes, 1):
         groups.setdefault(route.conditions, []).append((number, route))
-    return [_Group(group) for group in groups.values()]
+    return [
+        _Group(group) for group in groups.values() if any(route.mode != "off" for _, route in group)
+    ]

@@ -15,6 +15,7 @@ from farthing.prices.tariff import Tariff
 
 PROVIDER = "simulator"
 SINCE = datetime(2020, 1, 1, tzinfo=UTC)
+TIER, FLEX = "service_tier", "flex"  # at half the price
 _LISTED = "simulator 2020-01-01"
 _ATTO_PER_USD_A_MILLION = 10**12
 _OF_INPUT = {
@@ -57,6 +58,8 @@ class SimulatorPrices:
 
     def tariffs(self, found: Found, context: Mapping[str, str]) -> tuple[Tariff, ...]:
         prices = _prices(MODELS[found.model])
+        if context.get(TIER) == FLEX:
+            prices = {unit: price // 2 for unit, price in prices.items()}
         return (Tariff(prices=prices, source=_LISTED, since=SINCE),)
 
     def provider(self, name: str) -> str | None:
@@ -76,6 +79,7 @@ def _found(model: Model) -> Found:
         model=model.name,
         context_window=model.context_window,
         max_output=model.max_output or None,
+        choices={TIER: frozenset({FLEX})} if model.output is not None else {},
     )
 
 

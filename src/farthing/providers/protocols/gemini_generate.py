@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 import msgspec
 
 from farthing.providers import gemini, refusals, usual
-from farthing.providers.body import ABSENT, decoded, given, listed, repeats
+from farthing.providers.body import ABSENT, altered, decoded, given, listed, repeats
 from farthing.providers.conversation import prefix_of, texts
 from farthing.providers.gemini_request import (
     NAMES,
@@ -73,6 +73,9 @@ class GeminiGenerate:
 
     def change(self, body: bytes, change: Change) -> bytes:
         """The model is in the path, and usage comes unasked."""
+        if change.service_tier is not None:
+            tier = {"serviceTier": msgspec.json.encode(change.service_tier)}
+            body = altered(body, tier, rewrite=change.rewrite)
         if change.output_cap is None and not change.rewrite:
             return body
         return capped(body, change.output_cap, rewrite=change.rewrite)

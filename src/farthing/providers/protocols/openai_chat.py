@@ -88,7 +88,8 @@ class OpenAIChat:
         )
 
     def change(self, body: bytes, change: Change) -> bytes:
-        only_usage = change.include_usage and change.model is None and change.output_cap is None
+        as_asked = change.model is None and change.output_cap is None
+        only_usage = change.include_usage and as_asked and change.service_tier is None
         if only_usage and not change.rewrite and b'"stream_options"' not in body:
             return included(body)
         values: dict[str, bytes] = {}
@@ -96,6 +97,8 @@ class OpenAIChat:
             values["model"] = msgspec.json.encode(change.model)
         if change.output_cap is not None:
             values |= _capped(fields_of(body), change.output_cap, change.cap_field)
+        if change.service_tier is not None:
+            values["service_tier"] = msgspec.json.encode(change.service_tier)
         if change.include_usage:
             values["stream_options"] = options_with(body)
         return altered(body, values, rewrite=change.rewrite)

@@ -132,6 +132,8 @@ class OpenAIResponses:
             values["model"] = msgspec.json.encode(change.model)
         if change.output_cap is not None:
             values["max_output_tokens"] = b"%d" % change.output_cap
+        if change.service_tier is not None:
+            values["service_tier"] = msgspec.json.encode(change.service_tier)
         return altered(body, values, rewrite=change.rewrite)
 
     def meter(self, ask: Ask, *, strip_usage: bool, provider: str | None = None) -> Meter:

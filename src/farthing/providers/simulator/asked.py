@@ -50,6 +50,7 @@ class Asked(msgspec.Struct, kw_only=True):
     writes_billed: bool = True  # Gemini bills only what is read
     before: str | None = None  # the stored response that this one goes on from
     usage_wanted: bool = True  # at the end of a stream
+    tier: str = "default"  # as OpenAI names it in its answers
     echoed: Mapping[str, Any] = {}  # what the answer repeats of the request
 
     @property

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from hashlib import blake2b
 from itertools import count
 
+from farthing.prices.sources.simulator import FLEX
 from farthing.providers.simulator import routes, steering
 from farthing.providers.simulator.asked import Asked, too_long
 from farthing.providers.simulator.caching import Cached, PromptCache
@@ -82,6 +83,8 @@ class Simulator:
 
     def _talk(self, face: Face, asked: Asked, wish: Wish, who: tuple[str, bytes]) -> Script:
         name, account = who
+        if wish.flex_full and asked.tier == FLEX:
+            raise Declined(429, "resource_unavailable", "Simulated: the tier has no room now.")
         now = self._clock()
         earlier = self._earlier(asked)
         texts, thoughts, cut, usage = invent(

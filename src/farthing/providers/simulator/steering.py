@@ -19,6 +19,7 @@ class Wish(msgspec.Struct, frozen=True, gc=False):
     hangup_after: int | None = None
     stall_after: int | None = None
     output_tokens: int | None = None
+    flex_full: bool = False
 
 
 NOTHING = Wish()
@@ -32,6 +33,7 @@ _NAMES = (
     b"x-sim-hangup-after",
     b"x-sim-stall-after",
     b"x-sim-output-tokens",
+    b"x-sim-flex",
 )
 
 
@@ -39,7 +41,7 @@ def wish(headers: Mapping[bytes, bytes]) -> Wish:
     """Read the headers. Raises Declined where one says what cannot be done."""
     if headers.keys().isdisjoint(_NAMES):
         return NOTHING
-    latency, pace, error, hangup, stall, output = map(headers.get, _NAMES)
+    latency, pace, error, hangup, stall, output, flex = map(headers.get, _NAMES)
     return Wish(
         latency=_seconds("x-sim-latency-ms", latency),
         pace=_seconds("x-sim-chunk-ms", pace),
@@ -47,6 +49,7 @@ def wish(headers: Mapping[bytes, bytes]) -> Wish:
         hangup_after=_count("x-sim-hangup-after", hangup),
         stall_after=_count("x-sim-stall-after", stall),
         output_tokens=_count("x-sim-output-tokens", output),
+        flex_full=_is_full(flex),
     )
 
 
@@ -73,6 +76,12 @@ def _error(value: bytes | None) -> int | Literal["reset", "hang"] | None:
     if status is None or status not in _FAILURES:
         raise _wrong("x-sim-error", value, "a status from 400 to 599, `reset` or `hang`")
     return status
+
+
+def _is_full(value: bytes | None) -> bool:
+    if value not in {None, b"full"}:
+        raise _wrong("x-sim-flex", value or b"", "`full`")
+    return value is not None
 
 
 def _count(name: str, value: bytes | None) -> int | None:

@@ -119,6 +119,17 @@ def test_in_shadow_a_limit_only_tells():
     assert "requests_per_minute = 1" in admitted(limiter, 0).shadows[0]
 
 
+def test_what_a_limit_in_shadow_would_refuse_does_not_count():
+    """Twice what is allowed: on, half is refused; so in shadow half is told."""
+    limiter = Limiter([Limit(requests_per_minute=10, mode="shadow")])
+    told = [bool(admitted(limiter, 3.0 * n).shadows) for n in range(400)]
+    assert 0.4 < sum(told) / len(told) < 0.6
+
+
+def test_off_a_limit_looks_at_nothing():
+    assert Limiter([Limit(requests_per_minute=1, mode="off")]).admit(ME, 0) is FREE
+
+
 def test_a_limit_of_nothing_refuses():
     limiter = Limiter([Limit(usd_per_minute=Money.ZERO)])
     assert isinstance(limiter.admit(ME, 0, 0, 5), Over)

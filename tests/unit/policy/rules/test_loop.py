@@ -111,7 +111,7 @@ def test_a_throttle_spreads_the_calls_over_the_window_and_never_waits_long():
 
 
 def test_the_hardest_rule_has_the_word():
-    guard = LoopGuard([Loop(same_call=2), Loop(same_call=2, action="shadow")])
+    guard = LoopGuard([Loop(same_call=2), Loop(same_call=2, mode="shadow")])
     look(guard)
     assert look(guard).action == "stop"
 

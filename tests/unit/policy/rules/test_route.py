@@ -113,7 +113,11 @@ def test_routes_of_different_conditions_draw_independently():
 def test_in_shadow_a_route_moves_nothing_and_tells_what_it_would():
     routes = router('[[route]]\nfrom = "big"\nto = "small"\nmode = "shadow"')
     found = choose(routes)
-    assert (names(found), found.rule, found.shadow) == (["a/big"], None, ((1, "small"),))
+    assert (names(found), found.rule, found.shadow) == (
+        ["a/big"],
+        None,
+        ((1, ("a", "small"), None),),
+    )
 
 
 def test_a_route_that_leads_nowhere_loses_no_call():
@@ -198,14 +202,14 @@ def test_a_slow_target_comes_after_fast_ones_of_its_model_only():
     watch = Watch(Health(slow=3))
     watch.answered(Target("a", "pool"), 0.9)
     watch.answered(Target("b", "pool"), 0.2)
-    routes = router('[balance]\nmode = "order"\n[[fallback]]\nfrom = "pool"\nto = ["small"]')
+    routes = router('[balance]\nmode = "off"\n[[fallback]]\nfrom = "pool"\nto = ["small"]')
     watch.answered(Target("a", "small"), 0.01)
     found = names(choose(routes, "pool", watch=watch))
     assert found == ["b/pool", "c/pool", "a/pool", "a/small"]
 
 
-def test_in_order_means_the_order_of_the_file():
-    routes = router('[balance]\nmode = "order"')
+def test_without_balance_the_first_of_the_file_comes_first():
+    routes = router('[balance]\nmode = "off"')
     found = {tuple(names(choose(routes, "pool", unit=str(n)))) for n in range(50)}
     assert found == {("a/pool", "b/pool", "c/pool")}
 
@@ -269,3 +273,138 @@ def test_without_affinity_sessions_are_spread():
 @pytest.mark.parametrize("unit", ["", "\N{SNOWMAN}", "x" * 10_000])
 def test_any_session_name_will_do(unit):
     assert choose(router('[[route]]\nfrom = "*"\nto = "small"\nshare = 0.5'), unit=unit).targets
+
+
+def test_off_a_route_moves_nothing_and_keeps_its_part_of_the_calls():
+    def text(mode):
+        return (
+            f'[[route]]\nfrom = "big"\nto = "small"\nshare = 0.3\nmode = "{mode}"\n'
+            '[[route]]\nfrom = "big"\nto = "medium"\nshare = 0.3'
+        )
+
+    def rules(mode):
+        return [choose(router(text(mode)), unit=str(n)).rule for n in range(200)]
+
+    assert rules("off") == [None if rule == 1 else rule for rule in rules("on")]
+    alone = choose(router('[[route]]\nfrom = "big"\nto = "small"\nmode = "off"'))
+    assert (alone.rule, alone.arm, alone.shadow) == (None, None, ())
+
+
+def test_stand_ins_in_shadow_are_not_asked_and_told():
+    text = '[[fallback]]\nfrom = "big"\nto = ["medium"]\nmode = "{}"'
+    shadow, off = (choose(router(text.format(mode))) for mode in ("shadow", "off"))
+    assert (names(shadow), shadow.spare) == (["a/big"], True)
+    assert (names(off), off.spare) == (["a/big"], False)
+
+
+def test_health_in_shadow_reorders_nothing_and_tells_what_it_would():
+    routes = router('[balance]\nmode = "off"\n[health]\nmode = "shadow"')
+    watch = Watch(Health(mode="shadow", eject_after=1))
+    well = choose(routes, "pool", watch=watch)
+    watch.failed(Target("a", "pool"), 0)
+    ill = choose(routes, "pool", now=1, watch=watch)
+    assert well.targets == ill.targets
+    assert (well.shadows, ill.shadows) == ((), ("health",))
+    watch.failed(Target("b", "pool"), 0)
+    assert choose(routes, "pool", now=100, watch=watch).shadows == ()
+
+
+def test_off_health_remembers_nothing():
+    watch = Watch(Health(mode="off", eject_after=1))
+    watch.failed(Target("a", "pool"), 0)
+    assert not watch.is_out(Target("a", "pool"), 0)
+
+
+def test_affinity_in_shadow_spreads_sessions_and_tells_who_would_go_elsewhere():
+    routes = router('[affinity]\nmode = "shadow"')
+    placing = Placing(Affinity(mode="shadow"))
+    home = choose(router(), "pool", prefix=b"system").targets[0]
+    found = [
+        choose(routes, "pool", unit=str(n), prefix=b"system", placing=placing) for n in range(60)
+    ]
+    assert len({each.targets[0] for each in found}) == 3
+    assert all((each.shadows == ()) == (each.targets[0] == home) for each in found)
+
+
+def test_balance_in_shadow_keeps_the_order_and_tells_who_would_go_elsewhere():
+    routes = router('[balance]\nmode = "shadow"')
+    for n in range(60):
+        there = choose(router(), "pool", unit=str(n)).targets[0]
+        found = choose(routes, "pool", unit=str(n))
+        assert names(found)[0] == "a/pool"
+        assert found.shadows == (() if there.provider == "a" else ("balance",))
+
+
+@given(st.integers(0, 4_000_000_000), st.integers(0, 6), st.integers(0, 6))
+def test_days_are_those_of_their_zone(now, first, last):
+    names_ = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+    routes = router(
+        f'[[route]]\nfrom = "big"\nto = "small"\ndays = "{names_[first]}-{names_[last]}"\n'
+        'timezone = "America/New_York"'
+    )
+    day = datetime.fromtimestamp(now, ZoneInfo("America/New_York")).weekday()
+    inside = first <= day <= last if first <= last else day >= first or day <= last
+    assert (choose(routes, now=now).rule == 1) == inside
+
+
+@pytest.mark.parametrize(
+    ("local", "holds"),
+    [
+        ("2026-11-27T21:59", False),  # a Friday
+        ("2026-11-27T22:00", True),
+        ("2026-11-28T05:59", True),  # still Friday's night
+        ("2026-11-28T06:00", False),
+        ("2026-11-28T22:00", False),
+        ("2026-11-23T03:00", False),  # Monday morning: the night began on Sunday
+    ],
+)
+def test_a_night_belongs_to_the_day_on_which_it_began(local, holds):
+    routes = router(
+        '[[route]]\nfrom = "big"\nto = "small"\ndays = "mon-fri"\nhours = "22:00-06:00"\n'
+        'timezone = "Europe/Berlin"'
+    )
+    now = datetime.fromisoformat(local).replace(tzinfo=ZoneInfo("Europe/Berlin")).timestamp()
+    assert (choose(routes, now=now).rule == 1) == holds
+
+
+@pytest.mark.parametrize(
+    ("utc", "holds"),
+    [
+        # 29 March 2026, Berlin: 02:00 becomes 03:00. The hour from 2 to 3 does not happen.
+        ("2026-03-29T00:59", False),
+        ("2026-03-29T01:00", False),
+        # 25 October 2026: 03:00 becomes 02:00. The hour happens twice, and counts twice.
+        ("2026-10-24T23:59", False),
+        ("2026-10-25T00:00", True),
+        ("2026-10-25T01:59", True),
+        ("2026-10-25T02:00", False),
+    ],
+)
+def test_hours_follow_the_clock_on_the_wall_when_it_is_changed(utc, holds):
+    routes = router(
+        '[[route]]\nfrom = "big"\nto = "small"\nhours = "02:00-03:00"\ntimezone = "Europe/Berlin"'
+    )
+    now = datetime.fromisoformat(f"{utc}+00:00").timestamp()
+    assert (choose(routes, now=now).rule == 1) == holds
+
+
+def test_a_tier_is_asked_for_by_who_can_wait_or_by_a_filter():
+    routes = router('[[route]]\nfrom = "big"\ntier = "flex"')
+    patient = choose(routes, can_wait="true")
+    assert (names(patient), patient.tier, patient.rule) == (["a/big"], "flex", 1)
+    assert choose(routes).tier is None
+    routes = router('[[route]]\nfrom = "big"\nto = "small"\ntier = "flex"\nwhere = "team=eval"')
+    assert choose(routes, team="eval").tier == "flex"
+    assert choose(routes, can_wait="true").tier is None
+
+
+def test_a_share_at_a_tier_has_an_arm_of_its_own():
+    routes = router('[[route]]\nfrom = "big"\ntier = "flex"\nshare = 0.5')
+    arms = {choose(routes, unit=str(n), can_wait="true").arm for n in range(50)}
+    assert arms == {"at flex", "stay"}
+
+
+def test_a_tier_in_shadow_is_told():
+    routes = router('[[route]]\nfrom = "big"\ntier = "flex"\nmode = "shadow"')
+    found = choose(routes, can_wait="true")
+    assert (found.tier, found.shadow) == (None, ((1, Target("a", "big"), "flex"),))

@@ -109,3 +109,23 @@ def test_a_plain_request_is_not_taken_for_one_with_a_name_twice():
     body = b'{"model":"m","messages":[{"role":"user","content":"n model n"}],"stop":["\\n"],"n":1}'
     messages = bytes(fields_of(body)["messages"])
     assert not repeats(body, [messages], [b'"model"', b'"n"', b'"messages"'])
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        ("openai_chat", "service_tier"),
+        ("openai_responses", "service_tier"),
+        ("gemini_generate", "serviceTier"),
+    ],
+)
+@pytest.mark.parametrize(
+    "before", [b'{"x": 1.0 ,"x2":"\\u00e4"}', b'{"FIELD": null,"x":1.0}', b"{}"]
+)
+def test_a_tier_is_asked_for_and_all_else_stays(name, field, before):
+    before = before.replace(b"FIELD", field.encode())
+    changed = PROTOCOLS[name].change(before, Change(service_tier="flex", include_usage=False))
+    assert json.loads(changed) == {**json.loads(before), field: "flex"}
+    assert before.partition(b",")[2] in changed
+    ask_again = PROTOCOLS[name].change(changed, Change(service_tier="priority", rewrite=True))
+    assert json.loads(ask_again)[field] == "priority"

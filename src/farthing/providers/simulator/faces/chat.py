@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from farthing.domain.usage import Usage
+from farthing.prices.sources.simulator import FLEX
 from farthing.providers.simulator.asked import (
     EFFORTS,
     Asked,
@@ -66,6 +67,7 @@ class _Request(msgspec.Struct, gc=False):
     seed: int | None = None
     reasoning_effort: str | None = None
     prompt_cache_retention: str | None = None
+    service_tier: str | None = None
 
 
 class _Call(msgspec.Struct):
@@ -106,6 +108,7 @@ class Chat:
             tool=_tool(told, messages) if told.tools else None,
             schema=_schema(told.response_format),
             lifetime=LONG if told.prompt_cache_retention == "24h" else SHORT,
+            tier=FLEX if told.service_tier == FLEX else "default",
             usage_wanted=bool(told.stream_options and told.stream_options.include_usage),
         )
 
@@ -213,7 +216,7 @@ def _head(reply: Reply, kind: str) -> dict[str, Any]:
         "created": reply.created,
         "model": reply.model,
         "system_fingerprint": FINGERPRINT,
-        "service_tier": "default",
+        "service_tier": reply.asked.tier,
     }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from farthing.domain.usage import Usage
+from farthing.prices.sources.simulator import FLEX
 from farthing.providers.simulator.asked import (
     EFFORTS,
     Asked,
@@ -60,6 +61,7 @@ class _Request(msgspec.Struct, gc=False):
     background: bool | None = None
     previous_response_id: str | None = None
     prompt_cache_retention: str | None = None
+    service_tier: str | None = None
     metadata: dict[str, str] | None = None
     temperature: float | None = None
     top_p: float | None = None
@@ -98,6 +100,7 @@ class Responses:
             tool=_tool(told, said) if told.tools else None,
             schema=json_shape(shape.type, shape.schema),
             lifetime=LONG if told.prompt_cache_retention == "24h" else SHORT,
+            tier=FLEX if told.service_tier == FLEX else "default",
             before=told.previous_response_id,
             echoed=_echoed(told),
         )
@@ -168,7 +171,7 @@ def _response(reply: Reply, status: str, output: list[Json], usage: Json | None)
         "usage": usage,
         "error": None,
         "incomplete_details": {"reason": "max_output_tokens"} if cut else None,
-        "service_tier": "default",
+        "service_tier": reply.asked.tier,
         **reply.asked.echoed,
     }
 
