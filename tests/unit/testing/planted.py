@@ -14,13 +14,13 @@ from farthing.gateway import keeper
 from farthing.gateway.bookkeeper import Bookkeeper
 from farthing.gateway.recording import Recording
 from farthing.gateway.restore import Checkpoints, restore
-from farthing.gateway.stages import cache
 from farthing.gateway.stages.hold import Hold
 from farthing.gateway.stages.meter import Metering
 from farthing.gateway.stages.scope import Scope
 from farthing.gateway.stages.settle import Settle
 from farthing.ledger import journal
 from farthing.ledger.journal import Journal
+from farthing.policy.rules import cache
 
 
 def a_hold_that_does_not_count(plant: pytest.MonkeyPatch) -> None:
@@ -102,8 +102,7 @@ def a_cache_key_without_the_tenant(plant: pytest.MonkeyPatch) -> None:
 
 
 def a_cache_key_without_the_question(plant: pytest.MonkeyPatch) -> None:
-    real = cache.cache_key
-    plant.setattr(cache, "cache_key", lambda tenant, protocol, *_: real(tenant, protocol, "", b""))
+    plant.setattr(cache, "_canonical", lambda *_: b"")
 
 
 def an_answer_that_is_changed_on_its_way(plant: pytest.MonkeyPatch) -> None:
