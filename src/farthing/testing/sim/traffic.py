@@ -169,7 +169,7 @@ POLICIES = (
     '[[route]]\nfrom = "sim-medium"\nto = "sim-small"\nshare = "0.5"\n'
     '[[fallback]]\nfrom = "sim-*"\nto = ["gamma/sim-small"]\n[hang_up]\ndrain_kb = 0\n',
     '[[limit]]\nper = "key"\nconcurrency = 2\nrequests_per_minute = 30\n'
-    '[balance]\nmode = "order"\n',
+    '[balance]\nmode = "off"\n',
     '[hold]\nunpriced = "ceiling"\nceiling_usd = "0.002"\n[[loop]]\nsame_call = 4\n',
 )
 
