@@ -168,8 +168,7 @@ POLICIES = (
     '[cache]\nmode = "shadow"\n[hang_up]\ndrain_seconds = 0\n[hold]\nmin_output_tokens = 1\n',
     '[[route]]\nfrom = "sim-medium"\nto = "sim-small"\nshare = "0.5"\n'
     '[[fallback]]\nfrom = "sim-*"\nto = ["gamma/sim-small"]\n[hang_up]\ndrain_kb = 0\n',
-    '[[limit]]\nper = "key"\nconcurrency = 2\nrequests_per_minute = 30\n'
-    '[balance]\nmode = "off"\n',
+    '[[limit]]\nper = "key"\nconcurrency = 2\nrequests_per_minute = 30\n[balance]\nmode = "off"\n',
     '[hold]\nunpriced = "ceiling"\nceiling_usd = "0.002"\n[[loop]]\nsame_call = 4\n',
 )
 
