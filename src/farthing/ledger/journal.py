@@ -306,7 +306,7 @@ def _opened(path: Path) -> int:
     except OSError as error:
         if is_disk_full(error):
             raise DiskFull(str(path.parent)) from error
-        raise
+        raise Unavailable(f"The disk of {path.parent} fails: {error}.") from error
 
 
 def _append(file: int, line: bytes, size: int, folder: Path) -> None:
