@@ -60,8 +60,8 @@ def chunked(*chunks: bytes, trailers: bytes = b"") -> bytes:
     return whole + b"0\r\n" + trailers + b"\r\n"
 
 
-def connect(gateway: Up) -> socket.socket:
-    where = urlsplit(gateway.gateway)
+def connect(gateway: Up, door: str = "gateway") -> socket.socket:
+    where = urlsplit(getattr(gateway, door))
     return socket.create_connection((where.hostname, where.port), timeout=30)
 
 

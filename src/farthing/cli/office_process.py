@@ -15,12 +15,15 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import cast
 
 import uvicorn
 
 from farthing.api import logs
 from farthing.api.office import Office, app
 from farthing.domain.errors import FarthingError
+from farthing.gateway.connection import Connection
+from farthing.gateway.patience import Patience
 
 MOST_CONNECTIONS = 512
 SHUTDOWN_SECONDS = 10
@@ -43,6 +46,8 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        open_ = cast("set[Connection]", self.server_state.connections)
+        Patience(open_, MOST_CONNECTIONS * 3 // 4).start()
         if self._pipes.alive is not None:
             asyncio.get_running_loop().add_reader(self._pipes.alive, self._look)
         if self.started and self._pipes.ready is not None:
@@ -80,7 +85,7 @@ def _config(office: Office) -> uvicorn.Config:
     settings = office.settings
     return uvicorn.Config(
         app(office),
-        http="httptools",
+        http=Connection,
         ws="none",
         lifespan="on",
         log_config=None,

@@ -11,6 +11,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 _BODILESS = frozenset({204, 304})
+_CLOSE = (b"connection", b"close")
 
 
 class Cycle(RequestResponseCycle):
@@ -26,12 +27,12 @@ class Cycle(RequestResponseCycle):
         elif self.response_complete:
             raise RuntimeError("The answer was complete already.")
         else:
-            self._go_on(message["body"], more=message.get("more_body", False))
+            self._go_on(message.get("body", b""), more=message.get("more_body", False))
 
     def _begin(self, message: Any) -> None:
         self.response_started = True
         self.waiting_for_100_continue = False
-        status, headers = message["status"], message["headers"]
+        status, headers = message["status"], [*self.default_headers, *message.get("headers", ())]
         lines = [STATUS_LINE[status], *[b"%b: %b\r\n" % each for each in headers]]
         for name, value in headers:
             if name == b"content-length":
@@ -41,7 +42,9 @@ class Cycle(RequestResponseCycle):
             if status not in _BODILESS and self.scope["method"] != "HEAD":
                 self.chunked_encoding = True
                 lines.append(b"transfer-encoding: chunked\r\n")
-        if not self.keep_alive:
+        if _CLOSE in headers:
+            self.keep_alive = False
+        elif not self.keep_alive:
             lines.append(b"connection: close\r\n")
         lines.append(b"\r\n")
         self._head = head = b"".join(lines)
