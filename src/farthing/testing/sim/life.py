@@ -253,7 +253,7 @@ class Process:
 
 
 def _legible(segment: Segment, end: int | None) -> Iterator[Entry]:
-    """What can be read of a segment that nobody has adopted yet: an earlier cut may have torn it."""
+    """What can be read of a segment that was not adopted yet: an earlier cut may have torn it."""
     written = segment.path.read_bytes()[:end]
     for line in written[: written.rfind(b"\n") + 1].splitlines():
         with suppress(msgspec.DecodeError, UnicodeDecodeError):
