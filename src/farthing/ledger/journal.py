@@ -313,9 +313,9 @@ def replay(workspace: Workspace, after: Mapping[str, int]) -> Iterator[Entry]:
             yield from read(segment)
 
 
-def read(segment: Segment, offset: int = 0, end: int | None = None) -> Iterator[Entry]:
-    """A segment's whole lines, from a byte on, and up to one."""
-    written = segment.path.read_bytes()[offset:end]
+def read(segment: Segment, offset: int = 0) -> Iterator[Entry]:
+    """A segment's whole lines, from a byte on."""
+    written = segment.path.read_bytes()[offset:]
     for line in written[: written.rfind(b"\n") + 1].splitlines():
         yield Entry(segment, *parsed(line))
 

@@ -21,6 +21,7 @@ from farthing.gateway.stages.settle import Settle
 from farthing.ledger import journal
 from farthing.ledger.journal import Journal
 from farthing.policy.rules import cache
+from farthing.testing.sim import Weather
 
 
 def a_hold_that_does_not_count(plant: pytest.MonkeyPatch) -> None:
@@ -173,6 +174,10 @@ def a_settlement_that_is_forgotten_while_the_disk_is_full(plant: pytest.MonkeyPa
     plant.setattr(Bookkeeper, "_catch_up", lambda self: self._kept.clear())
 
 
+def a_follower_that_is_cut_off_and_not_told(plant: pytest.MonkeyPatch) -> None:
+    plant.setattr(Recording, "cut", property(lambda _: False, lambda *_: None), raising=False)
+
+
 # Each with what the simulation says of it.
 BUGS = {
     a_hold_that_does_not_count: "past its limit",
@@ -197,3 +202,7 @@ BUGS = {
     a_soft_budget_that_refuses: "without a hard budget",
     a_settlement_that_is_forgotten_while_the_disk_is_full: "after the restart",
 }
+
+# Those that need callers of a kind that is rare: they stop reading, and others share their answers.
+RARE = {a_follower_that_is_cut_off_and_not_told: "got other bytes"}
+STALLED = Weather(stalled_caller=0.3, drip=0.3)

@@ -12,10 +12,14 @@ import pytest
 from farthing import app
 from farthing.testing.sim import simulate
 from farthing.testing.sim.__main__ import main
-from tests.unit.testing.planted import BUGS, bytes_that_leave_before_the_intent
+from tests.unit.testing.planted import BUGS, RARE, STALLED, bytes_that_leave_before_the_intent
 
 SEEDS, BATCH = 200, 25
 ENOUGH = 300  # seeds, to find a planted bug
+
+
+def _named(each):
+    return getattr(each, "__name__", "")
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, BATCH))
@@ -40,6 +44,18 @@ def test_a_planted_bug_is_found(bug, words):
     with pytest.MonkeyPatch.context() as plant:
         bug(plant)
         stories = (simulate(seed, gateway_line=app.line) for seed in range(ENOUGH))
+        found = next(report.faults for report in stories if report.faults)
+    assert any(words in fault for fault in found), found
+
+
+@pytest.mark.parametrize(
+    ("bug", "words"), RARE.items(), ids=lambda each: getattr(each, "__name__", "")
+)
+def test_a_planted_bug_is_found_where_callers_stop_reading(bug, words):
+    assert not any(simulate(seed, sky=STALLED).faults for seed in range(20))
+    with pytest.MonkeyPatch.context() as plant:
+        bug(plant)
+        stories = (simulate(seed, sky=STALLED) for seed in range(ENOUGH))
         found = next(report.faults for report in stories if report.faults)
     assert any(words in fault for fault in found), found
 

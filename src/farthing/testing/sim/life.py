@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+import msgspec
 
 from farthing.app import Around, GatewayApp
 from farthing.config import Gateway, Settings, Upstream
 from farthing.domain.money import Money
 from farthing.ledger import journal
-from farthing.ledger.journal import Fsync, Journal
+from farthing.ledger.journal import Entry, Fsync, Journal, Segment
 from farthing.ledger.state import State
 from farthing.ledger.workspace import Workspace
 from farthing.prices.inquiry import Inquiry
@@ -245,8 +248,16 @@ class Process:
             entry
             for segment in journal.segments(Workspace.open(world.root))
             if not power or segment.path in sizes
-            for entry in journal.read(segment, 0, sizes[segment.path] if power else None)
+            for entry in _legible(segment, sizes[segment.path] if power else None)
         ]
+
+
+def _legible(segment: Segment, end: int | None) -> Iterator[Entry]:
+    """What can be read of a segment that was not adopted yet: an earlier cut may have torn it."""
+    written = segment.path.read_bytes()[:end]
+    for line in written[: written.rfind(b"\n") + 1].splitlines():
+        with suppress(msgspec.DecodeError, UnicodeDecodeError):
+            yield Entry(segment, *journal.parsed(line))
 
 
 class Clerk(Inquiry):

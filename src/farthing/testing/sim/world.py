@@ -37,6 +37,7 @@ from farthing.testing.sim.life import End, Process
 from farthing.testing.sim.loop import Clock
 from farthing.testing.sim.provider import Provider
 from farthing.testing.sim.traffic import HOLDERS, POLICIES, Plan
+from farthing.testing.sim.weather import Weather
 
 Line = Callable[[Live], Rest]
 
@@ -64,13 +65,16 @@ class Report:
     story: list[str] = field(default_factory=list)
 
 
-def simulate(seed: int, calls: int = CALLS, gateway_line: Line = line) -> Report:
+def simulate(
+    seed: int, calls: int = CALLS, gateway_line: Line = line, sky: Weather | None = None
+) -> Report:
     """Live through one seed. No fault in the report: all that must be so was, after every step.
 
-    `gateway_line` is the pipeline that is put to the test, by default the product's own.
+    `gateway_line` is the pipeline that is put to the test, by default the product's own; `sky`
+    says what goes wrong how often, which the seed decides otherwise.
     """
     with tempfile.TemporaryDirectory(prefix="farthing-sim-", dir=memory()) as folder, _quiet():
-        world = World(seed, calls, Path(folder), gateway_line)
+        world = World(seed, calls, Path(folder), gateway_line, sky)
         few = world.dice.choice((holds.MANY, holds.MANY, 2))
         with _few_sums(few), _stopped_watches(world.clock):
             world.run()
@@ -115,11 +119,14 @@ def _few_sums(most: int) -> Iterator[None]:
 class World:
     """What is outside the gateway, and outlives it."""
 
-    def __init__(self, seed: int, calls: int, folder: Path, gateway_line: Line) -> None:
+    def __init__(
+        self, seed: int, calls: int, folder: Path, gateway_line: Line, sky: Weather | None
+    ) -> None:
         self.report, self.line = Report(seed), gateway_line
         self.dice = dice = Random(seed)
         self.clock = Clock(dice.choice((_NOON, _NOON, _NOON, _MIDNIGHT)) + dice.random())
-        self.weather = weather.drawn(dice)
+        drawn = weather.drawn(dice)
+        self.weather = sky or drawn
         self.root = folder / "workspace"
         shutil.copytree(template().root, self.root)
         self.platter = Platter(self.root / "journal")
