@@ -10,6 +10,8 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from multiprocessing import parent_process
+from threading import Thread
 
 from farthing.testing.sim.world import CALLS, Report, simulate
 
@@ -26,7 +28,7 @@ def main() -> int:
     began, done, failed = time.monotonic(), 0, Counter[int]()
     total: Counter[str] = Counter()
     told = began
-    with ProcessPoolExecutor(asked.jobs, initializer=_calm) as crowd:
+    with ProcessPoolExecutor(asked.jobs, initializer=_begin) as crowd:
         jobs = [crowd.submit(_some, seeds, asked.calls) for seeds in _batches(first, last)]
         for job in as_completed(jobs):
             for report in job.result():
@@ -74,8 +76,17 @@ def _batches(first: int, last: int) -> Iterator[range]:
         yield range(at, min(at + _BATCH, last + 1))
 
 
-def _calm() -> None:
+def _begin() -> None:
     gc.set_threshold(_OBJECTS_BETWEEN_SWEEPS, 20, 100)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Nobody may be left at work by a run that was killed."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _some(seeds: range, calls: int) -> list[Report]:
