@@ -16,6 +16,14 @@ _CLOSE = (b"connection", b"close")
 
 class Cycle(RequestResponseCycle):
     _head = b""  # of the answer, until something of its body comes
+    _handed_out = False  # the request's body, which came whole
+
+    async def receive(self) -> Any:
+        if self.more_body or self._handed_out or self.disconnected or self.waiting_for_100_continue:
+            return await super().receive()
+        self._handed_out = True
+        self.message_event.clear()
+        return {"type": "http.request", "body": bytes(self.body), "more_body": False}
 
     async def send(self, message: Any) -> None:
         if self.flow.write_paused and not self.disconnected:
@@ -24,10 +32,14 @@ class Cycle(RequestResponseCycle):
             return
         if not self.response_started:
             self._begin(message)
-        elif self.response_complete:
+            return
+        if self.response_complete:
             raise RuntimeError("The answer was complete already.")
+        body, more = message.get("body", b""), message.get("more_body", False)
+        if more and body and self.chunked_encoding and not self._head:  # the middle of a stream
+            self.transport.write(b"%x\r\n%b\r\n" % (len(body), body))
         else:
-            self._go_on(message.get("body", b""), more=message.get("more_body", False))
+            self._go_on(body, more=more)
 
     def _begin(self, message: Any) -> None:
         self.response_started = True

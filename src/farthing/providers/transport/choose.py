@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
 
 from farthing.providers.transport.http1 import PooledTransport
 from farthing.providers.transport.wire import Answer, Origin, Request, Timeouts, Transport
@@ -23,12 +24,14 @@ class Transports:
         self._make = {"odd": odd, "inside": inside}
         self._made: dict[str, Transport] = {}
 
-    async def send(self, origin: Origin, request: Request, timeouts: Timeouts) -> Answer:
+    def send(
+        self, origin: Origin, request: Request, timeouts: Timeouts
+    ) -> Coroutine[Any, Any, Answer]:
         if origin.host.endswith(IN_PROCESS):
-            return await self._of("inside").send(origin, request, timeouts)
+            return self._of("inside").send(origin, request, timeouts)
         if origin.proxy is not None or origin.ca_file is not None:
-            return await self._of("odd").send(origin, request, timeouts)
-        return await self._plain.send(origin, request, timeouts)
+            return self._of("odd").send(origin, request, timeouts)
+        return self._plain.send(origin, request, timeouts)
 
     def connections(self) -> Mapping[str, tuple[int, int]]:
         """Of our own client, by host and port: how many are in use, and how many wait."""
