@@ -127,9 +127,9 @@ def a_revoked_key_that_opens_on(plant: pytest.MonkeyPatch) -> None:
 
 
 def a_restart_that_counts_twice(plant: pytest.MonkeyPatch) -> None:
-    def twice(workspace, state, holds, tenants):
-        restore(workspace, state, holds, tenants)
-        return restore(workspace, state, holds, tenants)
+    def twice(*given):
+        restore(*given)
+        return restore(*given)
 
     plant.setattr(app, "restore", twice)
 
