@@ -38,6 +38,7 @@ class _Delta(msgspec.Struct):
 
 class _Choice(msgspec.Struct):
     delta: _Delta | None = None
+    finish_reason: Any = None
     text: str | None = None  # completions
 
 
@@ -60,13 +61,17 @@ _BARE = msgspec.json.Decoder(_Bare)
 
 
 class ChatTeller:
-    """Usage comes in a chunk of its own, or with the others; the last one counts."""
+    """Usage comes in a chunk of its own, or with the others; the last one counts.
 
-    __slots__ = ("_provider", "_reading", "_told", "done", "failed", "final", "text")
+    With every chunk it says only how far it is, until a choice has a finish reason.
+    """
+
+    __slots__ = ("_finished", "_provider", "_reading", "_told", "done", "failed", "final", "text")
 
     def __init__(self, provider: str | None) -> None:
         self.done = self.final = self.failed = False
         self.text = 0
+        self._finished = False
         self._provider = provider
         self._told = b""  # the answer, or the last chunk, that had usage
         self._reading: Reading | None = None
@@ -82,9 +87,11 @@ class ChatTeller:
             raise
         for choice in chunk.choices or ():
             self.text += _text(choice)
+            self._finished = self._finished or choice.finish_reason is not None
         if bytes(chunk.error) != b"null":
             self.failed = True
-        return self._keep(data, chunk.usage) and not chunk.choices
+        whole = self._finished or not chunk.choices
+        return self._keep(data, chunk.usage, whole=whole) and not chunk.choices
 
     def whole(self, body: bytes) -> None:
         self._reading = usual.chat(body, self._provider)
@@ -103,10 +110,11 @@ class ChatTeller:
             return None
         return openai_chat.read(answer, self._provider)
 
-    def _keep(self, data: bytes, usage: msgspec.Raw) -> bool:
+    def _keep(self, data: bytes, usage: msgspec.Raw, *, whole: bool = True) -> bool:
         if bytes(usage) == b"null":
             return False
-        self._told, self._reading, self.final = data, None, True
+        self._told, self._reading = data, None
+        self.final = whole
         return True
 
 
