@@ -65,10 +65,12 @@ _FIRST: Mapping[str, int] = {}
 class Hold:
     """What one attempt may cost at most, taken out of `sums` until it is settled."""
 
-    __slots__ = ("amount", "open", "sums")
+    __slots__ = ("amount", "hard", "open", "sums")
 
     def __init__(self, sums: tuple[Sum, ...], amount: int) -> None:
         self.sums, self.amount, self.open = sums, amount, True
+        # Else the amount was a guess; that a budget became hard since makes it no bound.
+        self.hard = any([each.budget.hard for each in sums])
 
 
 class Holds:
@@ -174,11 +176,11 @@ class Holds:
         return loop.time() < until
 
     def settle(self, hold: Hold, cost: int) -> bool:
-        """Book what it cost. False where that exceeds the hold: hard budgets are then blocked."""
+        """Book what it cost. False where that exceeds the bound: hard budgets are then blocked."""
         if not hold.open:
             return True
         hold.open = False
-        within = cost <= hold.amount
+        within = cost <= hold.amount or not hold.hard
         for each in hold.sums:
             each.held -= hold.amount
             each.open -= 1
@@ -203,7 +205,7 @@ class Holds:
             for each in hold.sums:
                 each.held -= hold.amount
                 each.open -= 1
-            if cost > hold.amount:
+            if hold.hard and cost > hold.amount:
                 blocked = [each for each in hold.sums if each.budget.hard]
         if cost:
             self.count(facts, at, cost)
