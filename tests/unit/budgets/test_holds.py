@@ -231,3 +231,21 @@ def test_a_budget_that_becomes_hard_is_not_blocked_by_what_was_only_estimated():
     (team,) = holds.sums({}, NOW)
     assert (team.blocked, team.settled, team.held) == (None, 14, 0)
     assert holds.try_take((team,), 100) is not None
+
+
+def test_what_settles_late_counts_though_its_new_budget_cannot_be_looked_up():
+    store, call = Losable(), {"customer": "c"}
+    store.lost = False
+    old = Budget(name="old", limit=Money(1000), span="day")
+    new = Budget(name="new", limit=Money(1000), span="day", per="customer")
+    holds = Holds(store, lambda: NOW)
+    holds.configure([old])
+    hold = holds.try_take(holds.sums(call, NOW), 10)
+    holds.configure([old, new], {"new": 1})
+    store.lost = True
+    assert holds.settle_late(hold, 7, call, NOW)
+    with pytest.raises(Unavailable):  # nothing is granted on half a sum
+        holds.sums(call, NOW)
+    store.lost = False
+    assert sorted(kept for _, kept in holds.take_changed()) == [(707, None), (707, None)]
+    assert [each.settled for each in holds.sums(call, NOW)] == [707, 707]
