@@ -96,6 +96,13 @@ def test_when_the_tier_is_full_the_call_goes_at_the_usual_one(gateway):
     assert (Decimal(full["effective_usd"]), done["status"]) == (0, "ok")
 
 
+def test_a_tier_that_is_full_for_everybody_loses_no_call(gateway):
+    """Far more than the tries that `[retry]` grants in a minute."""
+    for number in range(14):
+        answer = ask(gateway, f"Still no room {number}.", {**WAITS, "x-sim-flex": "full"})
+        assert tier(answer) == "default"
+
+
 def test_a_hard_budget_holds_no_more_than_the_tier_costs(gateway):
     one, other = gateway.poor
     now, later = ask(gateway, "How much?", {}, token=one), ask(gateway, "How much?", token=other)

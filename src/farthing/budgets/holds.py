@@ -65,10 +65,12 @@ _FIRST: Mapping[str, int] = {}
 class Hold:
     """What one attempt may cost at most, taken out of `sums` until it is settled."""
 
-    __slots__ = ("amount", "open", "sums")
+    __slots__ = ("amount", "hard", "open", "sums")
 
     def __init__(self, sums: tuple[Sum, ...], amount: int) -> None:
         self.sums, self.amount, self.open = sums, amount, True
+        # Else the amount was a guess; that a budget became hard since makes it no bound.
+        self.hard = any([each.budget.hard for each in sums])
 
 
 class Holds:
@@ -119,8 +121,12 @@ class Holds:
                 self._changed[place] = found
         self._wake()
 
-    def sums(self, facts: Facts, at: float) -> tuple[Sum, ...]:
-        """The sums that a call with these facts, begun at `at` (epoch seconds), counts in."""
+    def sums(self, facts: Facts, at: float, *, late: bool = False) -> tuple[Sum, ...]:
+        """The sums that a call with these facts, begun at `at` (epoch seconds), counts in.
+
+        Raises Unavailable where nobody can say what is left of a hard one; not to who is `late`,
+        and has to count.
+        """
         if not self._budgets:
             return ()
         kind = tuple([facts.get(field) for field in self._fields])
@@ -130,7 +136,9 @@ class Holds:
                 self._routes.clear()
             budgets = tuple(each for each, where in self._budgets if holds(where, facts))
             self._routes[kind] = budgets
-        return tuple([s for each in budgets if (s := self._sum(each, facts, at)) is not None])
+        return tuple(
+            [s for each in budgets if (s := self._sum(each, facts, at, late=late)) is not None]
+        )
 
     def try_take(self, sums: tuple[Sum, ...], amount: int) -> Hold | None:
         """Hold `amount` picodollars in all of them, or nothing where a hard one lacks it."""
@@ -174,11 +182,11 @@ class Holds:
         return loop.time() < until
 
     def settle(self, hold: Hold, cost: int) -> bool:
-        """Book what it cost. False where that exceeds the hold: hard budgets are then blocked."""
+        """Book what it cost. False where that exceeds the bound: hard budgets are then blocked."""
         if not hold.open:
             return True
         hold.open = False
-        within = cost <= hold.amount
+        within = cost <= hold.amount or not hold.hard
         for each in hold.sums:
             each.held -= hold.amount
             each.open -= 1
@@ -203,10 +211,12 @@ class Holds:
             for each in hold.sums:
                 each.held -= hold.amount
                 each.open -= 1
-            if cost > hold.amount:
+            if hold.hard and cost > hold.amount:
                 blocked = [each for each in hold.sums if each.budget.hard]
         if cost:
-            self.count(facts, at, cost)
+            for each in self.sums(facts, at, late=True):
+                each.settled += cost
+                self._changed[each.place] = each
         for each in blocked:
             if self._sums.get(each.place) is each:
                 each.blocked = OVER_BOUND
@@ -297,7 +307,7 @@ class Holds:
     def all_sums(self) -> Iterable[Sum]:
         return self._sums.values()
 
-    def _sum(self, budget: Budget, facts: Facts, at: float) -> Sum | None:
+    def _sum(self, budget: Budget, facts: Facts, at: float, *, late: bool = False) -> Sum | None:
         field = "session_id" if budget.span == "run" else budget.per and bare(budget.per)
         instance = "" if field is None else facts.get(field)
         if instance is None:  # the call is of no run, or has no such customer
@@ -306,15 +316,17 @@ class Holds:
         place = (budget.name, instance, start)
         found = self._sums.get(place)
         if found is None:
-            found = self._sums[place] = self._begun(budget, place, until)
+            found = self._sums[place] = self._begun(budget, place, until, late=late)
+        elif found.unread and budget.hard and not late:
+            raise Unavailable(f"Nobody can say now what is left of budget {budget.name!r}.")
         return found
 
-    def _begun(self, budget: Budget, place: Place, until: float) -> Sum:
-        """A sum that was not in memory. A soft one is counted even while nobody can look it up."""
+    def _begun(self, budget: Budget, place: Place, until: float, *, late: bool) -> Sum:
+        """A sum that was not in memory. While nobody can look it up, a hard one grants nothing."""
         try:
             return Sum(budget, place, until, self._store.kept(place))
         except Unavailable:
-            if budget.hard:
+            if budget.hard and not late:
                 raise
             found = Sum(budget, place, until, NOTHING)
             found.unread = True

@@ -8,7 +8,11 @@ from typing import Any
 from urllib.parse import unquote
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser, parse_url
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 from farthing.gateway.asgi import MOST_HEADER_BYTES, MOST_HEADERS
 from farthing.gateway.cycle import Cycle
@@ -55,8 +59,19 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._head_bytes = 0  # of a head that is not whole yet
+        self._unread = 0  # bytes of answers, when somebody last looked
+        self._answered: RequestResponseCycle | None = (
+            None  # the call under way; `cycle` is the last that came
+        )
         if len(self.connections) > most_connections():
             self._refuse(_MANY)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        call = self._answered
+        if call is not None and not call.response_complete:
+            call.disconnected = True
+            call.message_event.set()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -98,6 +113,7 @@ class Connection(HttpToolsProtocol):
             on_response=self.on_response_complete,
         )
         if before is None or before.response_complete:
+            self._answered = cycle
             self._start_asgi_task(cycle, self.app)
         else:
             self.flow.pause_reading()
@@ -110,14 +126,23 @@ class Connection(HttpToolsProtocol):
             return
         self.flow.resume_reading()
         if self.pipeline:
-            self._start_asgi_task(*self.pipeline.pop())
+            cycle, app = self.pipeline.pop()
+            self._answered = cycle
+            self._start_asgi_task(cycle, app)
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(_BAD)
 
     def owes(self) -> tuple[object, float] | None:
-        """See `Patience`. While a call is under way, nothing is owed but to it."""
-        cycle = self.cycle
+        """See `Patience`. While a call is under way, nothing is owed but to it.
+
+        Who still has something to read has to read on; what waits for nobody would stay for ever.
+        """
+        cycle, unread = self.cycle, self.transport.get_write_buffer_size()
+        if unread and (cycle is None or cycle.response_complete or self.transport.is_closing()):
+            if unread != self._unread:
+                self._unread = unread
+            return self._unread, IDLE_SECONDS
         if cycle is None:
             return self.scope or _NOTHING_YET, HEAD_SECONDS
         if not cycle.response_complete:
@@ -128,7 +153,7 @@ class Connection(HttpToolsProtocol):
         began = self.scope is not None and (
             self.cycle is None or self.cycle.scope is not self.scope
         )
-        if began:
+        if began and not self.transport.get_write_buffer_size():
             self._refuse(_SLOW)
         else:
             self.transport.abort()

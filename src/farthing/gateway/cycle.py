@@ -51,7 +51,7 @@ class Cycle(RequestResponseCycle):
                 self.expected_content_length, self.chunked_encoding = int(value), False
                 break
         else:
-            if status not in _BODILESS and self.scope["method"] != "HEAD":
+            if self._may_be_chunked(status):
                 self.chunked_encoding = True
                 lines.append(b"transfer-encoding: chunked\r\n")
         if _CLOSE in headers:
@@ -63,6 +63,13 @@ class Cycle(RequestResponseCycle):
         if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines):
             raise RuntimeError("A header of the answer holds a line break.")
 
+    def _may_be_chunked(self, status: int) -> bool:
+        """HTTP/1.0 has no chunks: such an answer ends with its connection (RFC 9112 §6.1)."""
+        scope = self.scope
+        return (
+            status not in _BODILESS and scope["method"] != "HEAD" and scope["http_version"] != "1.0"
+        )
+
     def _go_on(self, body: bytes, *, more: bool) -> None:
         head, self._head = self._head, b""
         if self.scope["method"] == "HEAD":
@@ -70,7 +77,7 @@ class Cycle(RequestResponseCycle):
             body = b""
         elif self.chunked_encoding:
             body = _chunk(body, more=more)
-        else:
+        elif self.chunked_encoding is not None:
             self.expected_content_length -= len(body)
             if self.expected_content_length < 0 or (not more and self.expected_content_length):
                 raise RuntimeError("The answer is not as long as its content-length says.")

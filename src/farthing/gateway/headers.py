@@ -14,7 +14,8 @@ from farthing.providers.kinds import is_passed
 
 T = TypeVar("T")
 LABEL = b"x-farthing-"
-MANY, LARGE = 1000, 4096  # lists of names that are remembered, and bytes of one: callers make them
+# Lists of names that are remembered, and bytes of one: callers make them. A place takes some, too.
+MANY, LARGE, PLACE = 1000, 4096, 32
 
 _name = itemgetter(0)
 
@@ -46,7 +47,7 @@ class Lists(Generic[T]):
         found = self._known.get(names)
         if found is None:
             found = self._make(names)
-            if sum(map(len, names)) <= LARGE:
+            if sum(map(len, names)) + PLACE * len(names) <= LARGE:
                 if len(self._known) >= MANY:
                     self._known.clear()
                 self._known[names] = found

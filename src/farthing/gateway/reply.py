@@ -35,7 +35,9 @@ class Reply:
         if attempt is not None and attempt.cap is not None:
             headers.append((b"x-farthing-clamped", b"%d" % attempt.cap))
         if not x.hung_up:
+            x.stalled_at = self._time()  # the answer to the call before may not be read
             await self._send({"type": "http.response.start", "status": status, "headers": headers})
+            x.stalled_at = None
 
     async def chunk(self, chunk: bytes, *, last: bool) -> None:
         x = self._x

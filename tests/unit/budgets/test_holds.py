@@ -216,3 +216,36 @@ def test_what_was_not_looked_up_is_before_a_budget_becomes_hard():
     store.lost = False
     holds.configure([msgspec.structs.replace(told, hard=True)])
     assert holds.sums({}, NOW)[0].free == 300
+
+
+def test_a_budget_that_becomes_hard_is_not_blocked_by_what_was_only_estimated():
+    def budget(*, hard):
+        return Budget(name="team", limit=Money(1000), span="day", hard=hard)
+
+    holds = Holds(Nowhere(), lambda: NOW)
+    holds.configure([budget(hard=False)])
+    estimates = [holds.try_take(holds.sums({}, NOW), 5) for _ in range(2)]
+    holds.configure([budget(hard=True)])
+    assert holds.settle(estimates[0], 7)
+    assert holds.settle_late(estimates[1], 7, {}, NOW)
+    (team,) = holds.sums({}, NOW)
+    assert (team.blocked, team.settled, team.held) == (None, 14, 0)
+    assert holds.try_take((team,), 100) is not None
+
+
+def test_what_settles_late_counts_though_its_new_budget_cannot_be_looked_up():
+    store, call = Losable(), {"customer": "c"}
+    store.lost = False
+    old = Budget(name="old", limit=Money(1000), span="day")
+    new = Budget(name="new", limit=Money(1000), span="day", per="customer")
+    holds = Holds(store, lambda: NOW)
+    holds.configure([old])
+    hold = holds.try_take(holds.sums(call, NOW), 10)
+    holds.configure([old, new], {"new": 1})
+    store.lost = True
+    assert holds.settle_late(hold, 7, call, NOW)
+    with pytest.raises(Unavailable):  # nothing is granted on half a sum
+        holds.sums(call, NOW)
+    store.lost = False
+    assert sorted(kept for _, kept in holds.take_changed()) == [(707, None), (707, None)]
+    assert [each.settled for each in holds.sums(call, NOW)] == [707, 707]

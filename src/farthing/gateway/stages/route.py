@@ -14,6 +14,7 @@ from farthing.policy.rules import target as rules
 from farthing.policy.rules.route import Choice
 
 _SHOWN = 20
+_FULL = 429
 
 
 class Route:
@@ -97,6 +98,8 @@ class Route:
         """Seconds until the next attempt; None: none is made."""
         if x.hung_up:
             return None
+        if self._is_full(x, failure):
+            return 0.0
         pause = x.knobs.retries.again(
             failure.kind,
             x.attempts,
@@ -109,6 +112,11 @@ class Route:
             self._live.counters.in_shadow("retry")
             return None
         return pause
+
+    def _is_full(self, x: Exchange, failure: Failed) -> bool:
+        """Whether only the tier was: many calls meet that together, and it buries nobody."""
+        tried = x.attempt is not None and x.attempt.tier is not None
+        return tried and failure.kind == _FULL and x.knobs.retries.is_on_for(failure.kind)
 
     async def _gave_up(self, x: Exchange, choice: Choice, failed: Failed) -> None:
         if choice.spare and x.knobs.retries.counts(failed.kind):

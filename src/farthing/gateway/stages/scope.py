@@ -15,7 +15,7 @@ from farthing.gateway.pipeline import Rest
 from farthing.gateway.standing import Standing
 from farthing.providers.protocols.openai_chat import FALLBACK_MODELS
 
-MANY, LARGE = 2_000, 2_000  # standings that are remembered, and characters of one's labels
+MANY, LARGE = 2_000, 2_000  # standings that are remembered, and characters that say one
 _SESSION = ("session", "session_id")
 _OWNERS = frozenset(SCOPE) - {"key"}
 # Ours, but no labels.
@@ -59,6 +59,7 @@ class Scope:
         said = (
             key.id,
             ask.protocol,
+            ask.operation,
             ask.model,
             ask.user,
             tuple([x.headers[place] for place in x.names.labels]) if x.names.labels else None,
@@ -67,7 +68,7 @@ class Scope:
         found = self._standings.get(said)
         if found is None or found.key is not key:
             found = self._worked_out(x, key)
-            if sum(map(len, filter(None, found.facts.values()))) <= LARGE:
+            if _size(x) <= LARGE:
                 if len(self._standings) >= MANY:
                     self._standings.clear()
                 self._standings[said] = found
@@ -121,6 +122,16 @@ class _Said:
             self.owners.setdefault(name, value)
         elif name not in _TAKEN:
             self.tags.setdefault(name, value)
+
+
+def _size(x: Exchange) -> int:
+    """Characters that the caller said of whom it is: names as well, and what nobody heeds."""
+    ask = x.ask
+    labels = sum(
+        [len(name) + len(word) for name, word in map(x.headers.__getitem__, x.names.labels)]
+    )
+    told = sum([len(name) + len(word) for name, word in ask.metadata.items()])
+    return len(ask.model) + len(ask.user or "") + labels + told
 
 
 def _unread(x: Exchange, error: BadInput) -> Refusing:

@@ -37,6 +37,10 @@ class Retries:
             return failure in self._statuses
         return failure == "not_sent" or self._knobs.lost
 
+    def is_on_for(self, failure: Failure) -> bool:
+        """Whether such a failure is tried again, as far as the budget grants it."""
+        return self._knobs.mode == "on" and self._knobs.attempts > 0 and self.counts(failure)
+
     def again(
         self,
         failure: Failure,
