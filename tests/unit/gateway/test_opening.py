@@ -66,16 +66,19 @@ class Desk:
         self.holds = Holds(StoredSums(self.state), NOW.timestamp)
         self.journal = Journal(self.workspace)
         nobody = Upstreams(())
-        self.live = Live(
-            keyring=keyring,
-            knobs=Knobs(DEFAULT, "", nobody, keyring),
-            upstreams=nobody,
-            transport=None,
-            prices=SimpleNamespace(book=None),
-            holds=self.holds,
-            ledger=Bookkeeper(self.journal),
-            now=NOW.timestamp,
-            ids=Ids(),
+        self.live = self.on_loop(
+            lambda: Live(
+                keyring=keyring,
+                knobs=Knobs(DEFAULT, "", nobody, keyring),
+                upstreams=nobody,
+                transport=None,
+                prices=SimpleNamespace(book=None),
+                holds=self.holds,
+                ledger=Bookkeeper(self.journal),
+                now=NOW.timestamp,
+                ids=Ids(),
+                most_body=1 << 20,
+            )
         )
         self.checkpoints = Checkpoints(self.workspace.root, self.holds, self.journal, {})
         self.keeper = Keeper(self.workspace, self.state, self.live, self.checkpoints, None)
