@@ -15,6 +15,7 @@ from farthing.budgets.holds import Holds
 from farthing.config import Settings, Upstream
 from farthing.gateway.asgi import Gateway
 from farthing.gateway.bookkeeper import Bookkeeper
+from farthing.gateway.hosts import Hosts
 from farthing.gateway.ids import Ids
 from farthing.gateway.keeper import Keeper
 from farthing.gateway.knobs import Knobs
@@ -154,6 +155,7 @@ class GatewayApp:
             if not set("*?[") & set(model)
         ]
         await self._prices.preload(named)
+        self.live.hosts = Hosts(self._settings.gateway.allowed_hosts)
         self.live.propagate = self._settings.telemetry.propagate
         told = Metrics(self.live, self._journal.lag, _connections(self._transport))
         self.asgi = Gateway(self.live, around.line(self.live), protocols, pages(self.live, told))

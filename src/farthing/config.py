@@ -182,7 +182,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise Refused(f"{file}: {error}. See docs/configuration.md.") from error
         for where, wrong in _faults(settings):
             raise Refused(f"{file}{where}: {wrong}")
-        return msgspec.structs.replace(settings, path=file)
+        return msgspec.structs.replace(_anchored(settings, file.absolute().parent), path=file)
+
+    @classmethod
+    def unread(cls, workspace: Path) -> Path | None:
+        """The current folder's file, where the workspace has one of its own, which comes first."""
+        mine, theirs = workspace / FILE, Path.cwd() / FILE
+        both = mine.is_file() and theirs.is_file() and not mine.samefile(theirs)
+        return theirs if both else None
 
 
 # A policy's tables may stand at the top of the file, too, as they do in a file of their own.
@@ -193,6 +200,22 @@ _ONE = {"gateway": Gateway, "office": Office, "telemetry": Telemetry}
 _NAMED = {"providers": Upstream, "budgets": Limit, "keys": Holder}
 _LISTED = {"allocate": Rule, "splits": Split}
 _SECRET_HEADER = re.compile(r"auth|key|token|secret|cookie", re.IGNORECASE)
+
+
+def _anchored(settings: Settings, folder: Path) -> Settings:
+    """Files of certificates lie where farthing.toml says, from its own folder on."""
+
+    def whole(each: Any, *fields: str) -> Any:
+        said = {name: getattr(each, name) for name in fields}
+        paths = {name: str(folder / Path(file).expanduser()) for name, file in said.items() if file}
+        return msgspec.structs.replace(each, **paths)
+
+    return msgspec.structs.replace(
+        settings,
+        gateway=whole(settings.gateway, "tls_cert", "tls_key"),
+        office=whole(settings.office, "tls_cert", "tls_key"),
+        providers={name: whole(each, "ca_file") for name, each in settings.providers.items()},
+    )
 
 
 def _gather_policy(file: Path, found: dict[str, Any]) -> dict[str, Any]:

@@ -171,6 +171,21 @@ def test_google_generates_whole_and_streamed(google_client, simulated):
     assert rows(simulated.folder, f"response_id={whole.response_id}")
 
 
+def test_anthropic_and_google_list_models_in_their_own_ways(anthropic_client, google_client):
+    assert {model.id for model in anthropic_client.models.list()} >= {"sim-small", "sim-large"}
+    with pytest.raises(anthropic.NotFoundError) as unknown:
+        anthropic_client.models.retrieve("no-such-model")
+    assert unknown.value.body["error"]["type"] == "not_found_error"
+    listed = {model.name: model for model in google_client.models.list()}
+    assert set(listed) >= {"models/sim-small", "models/sim-large"}
+    found = google_client.models.get(model="sim-small")
+    assert found.name == "models/sim-small"
+    assert {"generateContent", "countTokens"} <= set(found.supported_actions)
+    with pytest.raises(errors.ClientError) as missing:
+        google_client.models.get(model="no-such-model")
+    assert missing.value.status == "NOT_FOUND"
+
+
 def test_google_raises_its_own_errors(google_client):
     with pytest.raises(errors.ClientError) as unknown:
         google_client.models.generate_content(model="no-such-model", contents="Hi")

@@ -188,6 +188,17 @@ def test_what_init_writes_is_sound_and_holds_no_secret(tmp_path):
     assert "--force" in again.stderr
 
 
+def test_init_writes_no_file_that_would_not_be_read(tmp_path):
+    (tmp_path / ".farthing").mkdir()
+    (tmp_path / ".farthing" / "farthing.toml").touch()
+    for more in ((), ("--force",)):
+        done = farthing("init", *more, folder=tmp_path)
+        assert done.returncode == 2
+        assert "comes before" in done.stderr
+        assert not (tmp_path / "farthing.toml").exists()
+    assert farthing("--workspace", "own", "init", folder=tmp_path).returncode == 0
+
+
 def test_keys_made_at_once_are_all_made(run, tmp_path):
     run("key", "create", "--team", "first")
     command = [*COMMAND, "key", "create", "--team", "many"]

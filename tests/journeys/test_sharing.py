@@ -4,7 +4,7 @@ import json
 import time
 from decimal import Decimal
 
-from tests.gateways import key, rows
+from tests.gateways import key, rows, up
 from tests.journeys.calling import send_all
 
 
@@ -94,6 +94,19 @@ def test_an_idempotency_key_replays_and_takes_no_other_body(simulated):
     assert (word(again), again.body) == ("replayed", first.body)
     (other,) = send_all(simulated.gateway, [ask(simulated.demo_key, "Other.", headers=headers)])
     assert (other.status, other.code) == (422, "idempotency_mismatch")
+
+
+def test_answers_of_unknown_price_are_kept_and_replayed_too(tmp_path):
+    models = 'models = ["sim-small"]\npriced_as = "nobody"\n'
+    (tmp_path / "farthing.toml").write_text(f'[providers.own]\nkind = "simulator"\n{models}')
+    token = key(tmp_path)["key"]
+    with up(tmp_path) as started:
+        once = ask(token, "Once only.", headers={"idempotency-key": "order-66"})
+        same = ask(token, "What is two and two?", temperature=0)
+        words = [word(send_all(started.gateway, [call])[0]) for call in (once, once, same, same)]
+        (priced,) = send_all(started.gateway, [ask(token, "And what is that?")])
+    assert words == ["shadow", "replayed", "miss", "hit"]
+    assert "x-farthing-cost-usd" not in priced.headers
 
 
 def _wait_for_the_key(simulated, call):

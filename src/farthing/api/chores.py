@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from farthing.domain.errors import FarthingError
+
 LONGEST_WAIT = 60.0  # seconds between two tries of what fails
 
 _log = logging.getLogger(__name__)
@@ -75,7 +77,9 @@ class Chores:
             return
         said = f"{type(error).__name__}: {error}"
         if said != run.error:
-            _log.error("chore failed", extra={"chore": chore.name}, exc_info=error)
+            known = isinstance(error, FarthingError)  # its words are enough
+            extra = {"chore": chore.name, **({"error": str(error)} if known else {})}
+            _log.error("chore failed", extra=extra, exc_info=None if known else error)
         run.failed_at, run.error = _now(), said
         run.failures += 1
         run.failed_in_a_row += 1

@@ -227,7 +227,8 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         kind, each = "hard" if row["hard"] else "soft", f" per {row['per']}" if row["per"] else ""
         limit = f"{row['limit_usd']}/{row['span']}"
-        money = (limit, row["settled_usd"], row["remaining_usd"] or "see below")
+        left = row["remaining_usd"] or ("see below" if row["instances"] else "")
+        money = (limit, row["settled_usd"], left)
         table.add_row(row["name"], row["where"] or "all", kind + each, *money, _note(row))
         for one in row["instances"]:
             money = ("", one["settled_usd"], one["remaining_usd"])

@@ -64,6 +64,9 @@ def _configuration(workspace: Path) -> Finding:
         path = Settings.load(workspace).path
     except FarthingError as error:
         return Finding("configuration", "wrong", str(error), f"Correct it in {FILE}.")
+    if unread := Settings.unread(workspace):
+        fix = "Keep one of them, or take another workspace: `farthing --workspace DIR …`."
+        return Finding("configuration", "warning", f"{path} comes before {unread}", fix)
     return Finding("configuration", "ok", str(path) if path else f"no {FILE}: the defaults")
 
 

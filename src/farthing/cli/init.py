@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from farthing.cli import reading
-from farthing.cli.reading import Json
+from farthing.cli.reading import Json, folder_of
 
 # By which variables a provider's key goes; the first one that is set is referred to.
 VARIABLES = {
@@ -58,6 +58,7 @@ _TAIL = """
 
 
 def init(
+    context: typer.Context,
     *,
     force: Annotated[bool, typer.Option("--force", help="Write over the file there is.")] = False,
     as_json: Json = False,
@@ -70,7 +71,13 @@ def init(
     from farthing.domain.errors import Refused
     from farthing.ledger.durable import replace_text
 
-    file = Path.cwd() / FILE
+    file, first = Path.cwd() / FILE, folder_of(context) / FILE
+    if first.is_file() and not (file.exists() and first.samefile(file)):
+        raise Refused(
+            f"This workspace has its own {FILE}, {first}, which comes before one in this folder. "
+            "Edit that, or take another workspace for your own data: "
+            "`export FARTHING_WORKSPACE=DIR`, then `farthing init`."
+        )
     if file.exists() and not force:
         raise Refused(f"{FILE} is there already. Edit it, or write over it with --force.")
     found = detected(os.environ)

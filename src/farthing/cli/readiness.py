@@ -15,9 +15,10 @@ from urllib.parse import quote
 
 import msgspec
 
+from farthing.cli.certificate import check_certificate
 from farthing.cli.finding import Finding
 from farthing.config import FILE, Gateway, Office, Settings
-from farthing.domain.errors import FarthingError
+from farthing.domain.errors import FarthingError, Refused
 
 if TYPE_CHECKING:
     from farthing.ledger.state import State
@@ -33,7 +34,7 @@ def examine(workspace: Path, now: datetime) -> Iterator[Finding]:
         settings = Settings.load(workspace)
     except FarthingError:
         return
-    yield _providers(settings)
+    yield _providers(settings, workspace)
     if settings.telemetry.otlp is not None:
         yield _collector(settings, workspace)
     yield _port("gateway", settings.gateway)
@@ -54,9 +55,10 @@ def _clock(workspace: Path, now: datetime) -> Finding:
     return Finding("clock", "ok", found)
 
 
-def _providers(settings: Settings) -> Finding:
+def _providers(settings: Settings, workspace: Path) -> Finding:
     """Whether each can be called: a kind that there is, an address, its secrets."""
     from farthing.access.secret import Secrets
+    from farthing.demo.build import MARK
     from farthing.gateway.upstreams import upstreams_of
 
     secrets = Secrets(settings.path.parent if settings.path else Path.cwd(), os.environ)
@@ -70,7 +72,10 @@ def _providers(settings: Settings) -> Finding:
             fix = f"Provide it where farthing starts, or correct [providers.{name}]."
             return Finding("providers", "wrong", f"{name}: {error}", fix)
     if not called:
-        return Finding("providers", "ok", "none to call; `farthing init` writes those you have")
+        others = "`farthing init` writes those you have"
+        demo = (workspace / MARK).exists()
+        instead = "the simulator answers in this demo" if demo else others
+        return Finding("providers", "ok", f"none to call; {instead}")
     return Finding("providers", "ok", f"{', '.join(called)}: every secret is there")
 
 
@@ -97,6 +102,10 @@ def _collector(settings: Settings, workspace: Path) -> Finding:
 
 def _port(table: str, server: Gateway | Office) -> Finding:
     check, place = f"{table} port", f"{server.host}:{server.port}"
+    try:
+        check_certificate(table, server)
+    except Refused as error:
+        return Finding(check, "wrong", str(error), f"Correct [{table}] in {FILE}.")
     family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
     try:
         with socket.socket(family) as tried:

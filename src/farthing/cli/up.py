@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from farthing.cli.certificate import check_certificate
 from farthing.cli.changing import me
 from farthing.cli.reading import folder_of
 from farthing.domain.errors import Refused, Unavailable
@@ -56,10 +57,14 @@ def up(
 
     folder = folder_of(context)
     settings = Settings.load(folder)
+    if unread := Settings.unread(folder):
+        sys.stderr.write(f"farthing: {unread} is not read: {settings.path} comes before it.\n")
     demo = _prepared(folder, settings, quiet=as_json)
     settings = Settings.load(folder)
-    told = _entered(folder, settings, demo=demo)
     gateway, office = settings.gateway, settings.office
+    check_certificate("gateway", gateway)
+    check_certificate("office", office)
+    entered = _entered(folder, settings, demo=demo)
     doors = [
         _Door("gateway", gateway.host, gateway.port if gateway_port is None else gateway_port,
               secure=gateway.tls_cert is not None),
@@ -68,6 +73,7 @@ def up(
     ]  # fmt: skip
     with _supervised(folder, doors, gateway.drain_seconds) as supervisor:
         supervisor.start()
+        told = {"admin_token": _admin_token(folder), **entered}
         _announce({**{door.name: door.url for door in doors}, **told}, as_json=as_json)
         code = supervisor.watch()
     raise typer.Exit(code)
@@ -246,8 +252,7 @@ def _build_demo(folder: Path, *, quiet: bool) -> None:
 
 
 def _entered(folder: Path, settings: Settings, *, demo: bool) -> dict[str, str | None]:
-    """The settings into state.db at the first start; tokens that are told this once."""
-    from farthing.access.admin import ensure_admin_token
+    """The settings into state.db at the first start, and the demo's key."""
     from farthing.cli import declared
     from farthing.ledger.state import State
     from farthing.ledger.workspace import Workspace
@@ -264,8 +269,20 @@ def _entered(folder: Path, settings: Settings, *, demo: bool) -> dict[str, str |
                 f"farthing: {settings.path} differs from what is in force: {names}. "
                 "`farthing config apply` puts it in force.\n"
             )
-        admin = ensure_admin_token(state, me())
-        return {"admin_token": admin, "demo_key": _demo_key(folder, state) if demo else None}
+        return {"demo_key": _demo_key(folder, state) if demo else None}
+    finally:
+        state.close()
+
+
+def _admin_token(folder: Path) -> str | None:
+    """Made at the first start that succeeds: only then is anybody told it."""
+    from farthing.access.admin import ensure_admin_token
+    from farthing.ledger.state import State
+    from farthing.ledger.workspace import Workspace
+
+    state = State.open(Workspace.open(folder).root)
+    try:
+        return ensure_admin_token(state, me())
     finally:
         state.close()
 

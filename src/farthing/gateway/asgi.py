@@ -13,6 +13,7 @@ from farthing.domain.errors import FarthingError, Unavailable
 from farthing.gateway import body, models
 from farthing.gateway.exchange import Exchange, Receive, Refusing, Send
 from farthing.gateway.headers import Lists, Names
+from farthing.gateway.hosts import stranger
 from farthing.gateway.live import Live
 from farthing.gateway.pipeline import Rest
 from farthing.gateway.reply import Reply
@@ -55,7 +56,8 @@ class Gateway:
         if scope["type"] != "http":
             return
         method, path = scope["method"], scope["path"]
-        if method in _READS and (page := self._pages.get(path)) is not None:
+        page = self._pages.get(path) if method in _READS else None
+        if page is not None and self._live.hosts.admit(scope["headers"]):
             await _show(page, send)
             return
         inbound = paths.find(method, path)
@@ -99,12 +101,15 @@ class Gateway:
         if self._live.draining:
             raise Refusing(503, "draining", "The gateway is shutting down.", retry=True)
         headers = x.headers
+        if not self._live.hosts.admit(headers):
+            raise stranger()
         size = x.names.size + sum([len(value) for _, value in headers])
         if len(headers) > MOST_HEADERS or size > MOST_HEADER_BYTES:
             raise _too_many_headers()
         if inbound.refusal is not None:
             raise _refused(inbound.refusal)
         if inbound.protocol == paths.MODELS:
+            x.protocol = self._protocols[models.shape(x, inbound)]
             return partial(models.answer, live=self._live, model=inbound.model)
         return self._line
 

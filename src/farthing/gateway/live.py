@@ -10,6 +10,7 @@ from farthing.config import Rule
 from farthing.domain.where import All
 from farthing.gateway.answers import Answers
 from farthing.gateway.counters import Counters
+from farthing.gateway.hosts import Hosts
 from farthing.gateway.ids import Ids
 
 if TYPE_CHECKING:
@@ -63,4 +64,5 @@ class Live:
         self.state_lost: str | None = None  # why hard budgets cannot be vouched for
         self.state_behind: str | None = None  # why the sums in state.db lag, while they do
         self.draining = False
+        self.hosts = Hosts()  # by which names callers may ask
         self.propagate = False  # whether providers are told of the trace that a call belongs to

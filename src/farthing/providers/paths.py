@@ -16,7 +16,7 @@ _CALLS = {
     "/messages": "anthropic_messages",
     "/messages/count_tokens": "anthropic_count_tokens",
 }
-_ACTIONS = {
+ACTIONS = {  # Gemini's, by what follows the colon: the protocol, and whether it streams
     "generateContent": ("gemini_generate", False),
     "streamGenerateContent": ("gemini_generate", True),
     "countTokens": ("gemini_count_tokens", False),
@@ -32,11 +32,12 @@ class Inbound(msgspec.Struct, frozen=True):
     model: str | None = None  # where the path names it
     stream: bool = False
     refusal: Refusal | None = None
+    lists: str = "openai_chat"  # of `MODELS`: whose list the path asks for
 
     @property
     def shape(self) -> str:
         """The protocol in whose shape errors come."""
-        return "openai_chat" if self.protocol is MODELS else self.protocol
+        return self.lists if self.protocol is MODELS else self.protocol
 
 
 def find(method: str, path: str) -> Inbound:
@@ -57,12 +58,12 @@ def _named(path: str) -> Inbound:
     if not mark or head not in {"", "/v1", "/v1beta", "/v1alpha"} or not tail:
         return _unknown(path)
     model, colon, action = tail.rpartition(":")
-    if colon and action in _ACTIONS and model:
-        protocol, stream = _ACTIONS[action]
+    if colon and action in ACTIONS and model:
+        protocol, stream = ACTIONS[action]
         return Inbound(protocol, model, stream)
     if head in {"/v1beta", "/v1alpha"} and colon:
         return _unknown(path)  # an action that we do not know
-    return Inbound(MODELS, tail)
+    return Inbound(MODELS, tail, lists=_shape(head))
 
 
 def _unknown(path: str) -> Inbound:
@@ -79,7 +80,7 @@ def _wrong_method(found: Inbound, path: str) -> Inbound:
     method = "GET" if found.protocol is MODELS else "POST"
     message = f"{path[:200]} takes {method} alone."
     refusal = Refusal(status=405, code="method_not_allowed", message=message)
-    return Inbound(found.protocol, found.model, refusal=refusal)
+    return Inbound(found.protocol, found.model, refusal=refusal, lists=found.lists)
 
 
 def _shape(path: str) -> str:
@@ -95,8 +96,8 @@ def _fixed() -> dict[str, Inbound]:
         for version in ("", "/v1", "/v1/v1")
         for path, protocol in _CALLS.items()
     }
-    models = ("/models", "/v1/models", "/v1beta/models")
-    return table | {path: Inbound(MODELS) for path in models}
+    models = ("/models", "/v1/models", "/v1beta/models", "/v1alpha/models")
+    return table | {path: Inbound(MODELS, lists=_shape(path)) for path in models}
 
 
 _FIXED = _fixed()

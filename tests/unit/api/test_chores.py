@@ -9,6 +9,7 @@ import time
 import pytest
 
 from farthing.api.chores import Chore, Chores
+from farthing.domain.errors import Unavailable
 
 
 async def test_no_two_run_at_once() -> None:
@@ -53,6 +54,23 @@ async def test_a_failure_is_said_once_and_the_chore_goes_on(
     assert [each.message for each in caplog.records] == ["chore failed", "chore works again"]
     assert (run.failures, run.error) == (3, None)
     assert run.failed_at is not None
+
+
+async def test_what_has_words_of_its_own_is_told_without_a_traceback(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("farthing.api.chores"), "disabled", False)
+
+    def work() -> None:
+        raise Unavailable("The collector is away.")
+
+    chores = Chores([Chore("a", 0.005, work)])
+    chores.start()
+    while not chores.runs["a"].failures:
+        await asyncio.sleep(0.01)
+    await chores.stop()
+    (said,) = caplog.records
+    assert (said.exc_info, vars(said)["error"]) == (None, "The collector is away.")
 
 
 async def test_a_stop_waits_for_the_job_that_is_at_work() -> None:

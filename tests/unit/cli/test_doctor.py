@@ -32,6 +32,14 @@ def test_a_sound_set_up_has_nothing_to_mend(examined):
     assert {each.state for each in findings.values()} == {"ok"}
 
 
+def test_a_file_that_is_not_read_is_told(workspace, examined, tmp_path):
+    (workspace / "farthing.toml").touch()
+    (tmp_path / "farthing.toml").touch()
+    found = examined()["configuration"]
+    assert found.state == "warning"
+    assert str(tmp_path / "farthing.toml") in found.found
+
+
 def test_a_misspelt_setting_is_named(workspace, examined):
     (workspace / "farthing.toml").write_text('timezon = "UTC"\n')
     found = examined()["configuration"]

@@ -116,6 +116,14 @@ def test_a_port_that_something_else_has_is_told_and_our_own_is_fine(examined, tm
     assert "[office]" in found["office port"].fix
 
 
+def test_a_certificate_that_cannot_be_read_is_told(examined, tmp_path):
+    pair = 'tls_cert = "no.pem"\ntls_key = "no.key"\n'
+    settings(tmp_path, f"[gateway]\nport = 0\n{pair}[office]\nport = 0\n")
+    found = examined()["gateway port"]
+    assert found.state == "wrong"
+    assert "no.pem" in found.found
+
+
 def test_a_clock_that_went_back_is_told(examined, workspace):
     later = (NOW + timedelta(hours=1)).timestamp()
     os.utime(workspace / FILE, (later, later))

@@ -23,6 +23,30 @@ def test_the_workspaces_file_wins_over_the_current_folders(tmp_path, monkeypatch
     assert Settings.load(workspace).timezone == "Europe/Berlin"
 
 
+def test_a_file_that_is_not_read_is_named(tmp_path, monkeypatch):
+    workspace = tmp_path / "ws"
+    workspace.mkdir()
+    monkeypatch.chdir(tmp_path)
+    (workspace / "farthing.toml").touch()
+    assert Settings.unread(workspace) is None
+    (tmp_path / "farthing.toml").touch()
+    assert Settings.unread(workspace) == tmp_path / "farthing.toml"
+    assert Settings.unread(tmp_path) is None
+
+
+def test_certificates_lie_where_the_file_does(tmp_path):
+    settings = read(
+        tmp_path,
+        """
+        providers.acme.ca_file = "ca.pem"
+        gateway = { tls_cert = "tls/cert.pem", tls_key = "/etc/key.pem" }
+        """,
+    )
+    assert settings.providers["acme"].ca_file == str(tmp_path / "ca.pem")
+    assert settings.gateway.tls_cert == str(tmp_path / "tls" / "cert.pem")
+    assert settings.gateway.tls_key == "/etc/key.pem"
+
+
 def test_a_rule_sets_the_owners_it_names():
     assert Rule("model=m", team="search", feature="ask").sets == {
         "team": "search",

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from farthing.access.keys import Key
 from farthing.domain.call import Call
 from farthing.domain.money import Money
+from farthing.domain.scope import SCOPE
 from farthing.domain.usage import Usage
 from farthing.gateway.exchange import Attempt, Exchange
 from farthing.gateway.headers import Names
@@ -30,7 +31,7 @@ maybe = st.none() | names
 money = st.none() | st.integers(0, 3 * 10**12).map(Money)
 tokens = st.integers(0, 10**12)
 flags = st.sets(st.sampled_from(["clamped", "estimated", "over_bound"]))
-labels = st.dictionaries(names, names, max_size=3)
+labels = st.dictionaries(names.filter(lambda name: name not in SCOPE), names, max_size=3)
 details = st.dictionaries(names, tokens, max_size=2)
 usages = st.builds(Usage, tokens, tokens, tokens, tokens, tokens, tokens, details)
 

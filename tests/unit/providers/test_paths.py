@@ -39,6 +39,9 @@ def test_models_are_listed_and_looked_up():
     assert find("GET", "/v1/models/gpt-5").model == "gpt-5"
     assert find("GET", "/v1/models/ft:gpt-5:acme").model == "ft:gpt-5:acme"
     assert find("GET", "/v1/models/meta/llama-3").model == "meta/llama-3"
+    assert find("GET", "/v1/models").shape == "openai_chat"
+    for path in ("/v1beta/models", "/v1beta/models/gemini-3-pro", "/v1alpha/models"):
+        assert find("GET", path).shape == "gemini_generate"
 
 
 @pytest.mark.parametrize(

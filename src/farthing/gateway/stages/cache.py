@@ -47,10 +47,10 @@ class Cache:
         keep = use.keep or x.idempotency_key is not None
         recording, asked = x.record() if keep else None, self._answers.generation
         await rest(x)
-        if x.cost is None or not x.whole:
+        if not x.whole:
             return
         if use.count:
-            self._answers.memory.saw(x.cache_key, x.cost)
+            self._answers.memory.saw(x.cache_key, x.cost or Money.ZERO)
         if recording is not None and not self._answers.purged_since(asked, _whose(x)):
             self._keep(x, use, recording)
 

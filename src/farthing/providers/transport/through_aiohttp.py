@@ -89,7 +89,8 @@ class AiohttpTransport:
             return True
         if origin.ca_file not in self._trusted:
             try:
-                context = ssl.create_default_context(cafile=origin.ca_file)
+                context = ssl.create_default_context()
+                context.load_verify_locations(origin.ca_file)
             except OSError as error:
                 what = f"The authorities in {origin.ca_file} cannot be read: {error}."
                 raise NotSent(what) from error

@@ -37,7 +37,7 @@ class Origin(msgspec.Struct, frozen=True):
     host: str
     port: int
     proxy: str | None = None  # http://[user:password@]host:port
-    ca_file: str | None = None  # trusted instead of the system's authorities
+    ca_file: str | None = None  # trusted beside the system's authorities
 
 
 class Timeouts(msgspec.Struct, frozen=True):

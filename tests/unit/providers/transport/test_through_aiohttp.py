@@ -83,6 +83,16 @@ async def test_an_authority_of_ones_own_is_trusted(served: ssl.SSLContext, ca_fi
         assert it.connections == 1
 
 
+async def test_the_usual_authorities_stay_trusted_beside_it(
+    served: ssl.SSLContext, ca_file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", ca_file)
+    trustme.CA().cert_pem.write_to_path(another := tmp_path / "another.pem")
+    async with provider(saying(OK), context=served) as it, closing(_chosen()) as transport:
+        it.origin = Origin("https", "127.0.0.1", it.origin.port, ca_file=str(another))
+        assert await ask(transport, it) == b"ok"
+
+
 @BOTH
 async def test_a_certificate_that_nobody_vouches_for_gets_no_request(
     kind: type[Transport], served: ssl.SSLContext
