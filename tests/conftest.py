@@ -9,12 +9,17 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 HOME = Path(__file__).parent.parent
 STRICT = os.environ.get("FARTHING_TEST_STRICT") == "1"
 MAY_SKIP = {"gpu", "online"}  # even under strictness: no machine that tests us has to have them
 GRACE = 3  # a room fails CI when it takes this many times its budget; machines differ
+
+# A slow machine makes no test wrong.
+hypothesis.settings.register_profile("house", deadline=None)
+hypothesis.settings.load_profile("house")
 
 
 @pytest.fixture(scope="session")

@@ -88,10 +88,21 @@ def _counted(told: Counters) -> Iterator[Metric]:
     )  # fmt: skip
     yield _counter("tokens", "Tokens used.", ("provider", "direction"), told.tokens)
     yield _counter("cost_usd", "Dollars spent.", ("provider",), _dollars(told.cost_pico))
-    yield _counter(
-        "saved_usd", "Dollars not spent, by why; shadow_… would have been saved.",
-        ("reason",), _dollars(told.saved_pico),
-    )  # fmt: skip
+    saved = _dollars(told.saved_pico)
+    yield _counter("saved_usd", "Dollars not spent, by why.", ("reason",), saved)
+    yield from _in_shadow(told)
+
+
+def _in_shadow(told: Counters) -> Iterator[Metric]:
+    """Below 0 where following a knob would have cost more: so no counter."""
+    about = "Decisions of knobs in shadow that would have changed something."
+    yield _counter("shadow", about, ("knob",), told.shadow)
+    family = GaugeMetricFamily(
+        "farthing_shadow_saved_usd", "Dollars that they would have saved.", labels=("knob",)
+    )
+    for knob, dollars in _dollars(told.shadow_pico).items():
+        family.add_metric((knob,), dollars)
+    yield family
 
 
 def _timed(told: Counters) -> Iterator[Metric]:
