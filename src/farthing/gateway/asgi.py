@@ -81,6 +81,7 @@ class Gateway:
             if self._watched and (watch := self._watched.pop(x, None)) is not None:
                 watch.cancel()
             counters.ended(x)
+            x.reply.leave()
             del x.reply  # it knows the call, too: a circle that only the collector would break
 
     def _arrived(self, scope: MutableMapping[str, Any], inbound: paths.Inbound) -> Exchange:
@@ -134,8 +135,8 @@ class Gateway:
         for x in self._calls:
             if x.started > before:
                 continue
-            if x.stalled_at is not None and now > x.stalled_at + STALLED_SECONDS and x.task:
-                x.task.cancel()  # settles as cancelled; the connection closes
+            if x.stalled_at is not None and now > x.stalled_at + STALLED_SECONDS:
+                _give_up(x, now)
             if x.asked and x not in self._watched:
                 self._watched[x] = asyncio.create_task(_until_gone(x, self._live.time))
             elif not x.asked and not x.slow and now > x.started + body.SECONDS and x.task:
@@ -143,6 +144,15 @@ class Gateway:
                 x.task.cancel()
         if self._calls:
             self._look_later()
+
+
+def _give_up(x: Exchange, now: float) -> None:
+    """Its caller does not read. The connection closes; others who read along go on."""
+    if x.reply.aside is not None:
+        x.hung_up, x.left_at, x.stalled_at = True, now, None
+        x.reply.leave()
+    elif x.task is not None:
+        x.task.cancel()  # settles as cancelled
 
 
 async def _until_gone(x: Exchange, time: Callable[[], float]) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from math import ceil
 
 from farthing.gateway.exchange import Exchange, Send
+from farthing.gateway.recording import Recording
 from farthing.providers.protocol import Refusal
 from farthing.providers.transport.wire import Headers
 
@@ -14,14 +16,19 @@ _NO_RETRY = (b"x-should-retry", b"false")
 
 
 class Reply:
-    """The way back to one caller. Whoever has hung up gets nothing more; that is no error."""
+    """The way back to one caller. Whoever has hung up gets nothing more; that is no error.
 
-    __slots__ = ("_send", "_time", "_x", "ended", "started", "status")
+    Once others read along, they do not wait for this caller: it reads along itself, in a task of
+    its own (`aside`), and may take its time.
+    """
+
+    __slots__ = ("_send", "_time", "_x", "aside", "ended", "started", "status")
 
     def __init__(self, send: Send, x: Exchange, time: Callable[[], float]) -> None:
         self._send, self._x, self._time = send, x, time
         self.started = self.ended = False
         self.status = 0  # none yet
+        self.aside: asyncio.Task[None] | None = None
 
     async def start(self, status: int, headers: Headers) -> None:
         """The head of the answer; ours are added to the provider's headers."""
@@ -42,8 +49,34 @@ class Reply:
     async def chunk(self, chunk: bytes, *, last: bool) -> None:
         x = self._x
         self.ended = last
-        if x.tap is not None and chunk:
-            x.tap.chunk(chunk)
+        if x.tap is not None:
+            if chunk:
+                x.tap.chunk(chunk)
+            if self.aside is not None or (x.tap.followers and chunk):
+                await self._beside(x.tap, last=last)
+                return
+        await self._pass(chunk, last=last)
+
+    def leave(self) -> None:
+        """The call is over."""
+        if self.aside is not None:
+            self.aside.cancel()
+
+    async def _beside(self, tap: Recording, *, last: bool) -> None:
+        if self.aside is None:
+            self.aside = asyncio.create_task(self._read_along(tap, len(tap.chunks) - 1))
+        if last:
+            tap.end(failed=not self._x.whole)
+            await asyncio.wait([self.aside])
+
+    async def _read_along(self, tap: Recording, read: int) -> None:
+        while part := await tap.read(read):
+            read = len(tap.chunks)
+            await self._pass(part, last=False)
+        await self._pass(b"", last=True)
+
+    async def _pass(self, chunk: bytes, *, last: bool) -> None:
+        x = self._x
         if not x.hung_up:
             x.stalled_at = self._time()
             await self._send({"type": "http.response.body", "body": chunk, "more_body": not last})

@@ -68,11 +68,13 @@ class Dedupe:
                 return
             if await self._follow(x, flight):
                 return
+            if self._flights.get(key) is flight:
+                break  # over, though its own caller still reads of it
         await self._lead(x, key, rest)
 
     async def _lead(self, x: Exchange, key: bytes, rest: Rest) -> None:
         recording = x.record()
-        self._flights[key] = _Flight(x, recording)
+        self._flights[key] = flight = _Flight(x, recording)
         try:
             await rest(x)
         except asyncio.CancelledError:
@@ -80,7 +82,8 @@ class Dedupe:
             raise
         finally:
             # Out of sight first: whoever wakes must not find a flight that is over.
-            del self._flights[key]
+            if self._flights.get(key) is flight:
+                del self._flights[key]
             recording.end(failed=not x.whole)
 
     async def _follow(self, x: Exchange, flight: _Flight) -> bool:
