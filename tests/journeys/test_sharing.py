@@ -58,6 +58,14 @@ def test_a_caller_may_opt_out(simulated):
     assert word(send_all(simulated.gateway, [call])[0]) == "bypass"
 
 
+def test_a_misspelt_wish_is_refused_before_it_costs_anything(simulated):
+    headers = {"x-farthing-cache": "of"}
+    call = ask(simulated.demo_key, "What is two and two?", temperature=0, headers=headers)
+    (refused,) = send_all(simulated.gateway, [call])
+    assert refused.status == 400
+    assert "off, refresh or no-store" in json.loads(refused.body)["error"]["message"]
+
+
 def test_no_answer_crosses_tenants(simulated):
     other = key(simulated.folder, "--tenant", "somebody-else")["key"]
     content = "What is the secret of tenant one?"

@@ -128,6 +128,8 @@ async def _only_one(root: Path) -> int:
     handle = os.open(root / GATEWAY_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     fcntl.fcntl(handle, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
     until = asyncio.get_running_loop().time() + TAKEOVER_SECONDS
+    if not try_flock(handle):
+        sys.stderr.write(f"farthing: another gateway serves {root}; waiting for it to end.\n")
     while not try_flock(handle):
         if asyncio.get_running_loop().time() > until:
             raise Unavailable(f"Another gateway serves {root}. Stop it, or use another workspace.")

@@ -13,7 +13,7 @@ from farthing.gateway.purges import Whose
 from farthing.gateway.recording import MOST_BYTES, Recording
 from farthing.gateway.replays import LARGEST, Place, Replay
 from farthing.gateway.rows import free_line
-from farthing.policy.rules.answers import Use
+from farthing.policy.rules.answers import WISHES, Use
 from farthing.policy.rules.cache import cache_keys
 
 _LONGEST_KEY = 256
@@ -30,7 +30,7 @@ class Cache:
         use = x.knobs.caching.decide(
             x.facts,
             deterministic=x.ask.deterministic,
-            wish=x.header(b"x-farthing-cache") or b"",
+            wish=_wish(x),
             cache_control=x.header(b"cache-control") or b"",
         )
         x.cache_key, x.cache_secret = _keys(x)
@@ -99,6 +99,18 @@ class Cache:
         for chunk in kept.chunks[:-1]:
             await x.reply.chunk(chunk, last=False)
         await x.reply.chunk(kept.chunks[-1] if kept.chunks else b"", last=True)
+
+
+def _wish(x: Exchange) -> bytes:
+    """What is misspelt must not give an answer to who wanted a fresh one."""
+    wish = x.header(b"x-farthing-cache")
+    if wish and wish.strip().lower() not in WISHES:
+        raise Refusing(
+            400, "bad_request",
+            f"x-farthing-cache: {wish[:40].decode('latin-1')!r} is no wish. Send off, refresh or "
+            "no-store, or leave it out.",
+        )  # fmt: skip
+    return wish or b""
 
 
 def _keys(x: Exchange) -> tuple[bytes, bytes]:

@@ -239,7 +239,9 @@ class Hold:
                 f"${Money(tight.limit)} a {tight.budget.span} is left and not held by other calls."
             )
         return Refusing(
-            429, "budget_exhausted", f"{text} Raise it with `farthing budget raise {name}`."
+            429,
+            "budget_exhausted",
+            f"{text} Ask for less output, or raise it: `farthing budget raise {name} --by 10`.",
         )
 
 

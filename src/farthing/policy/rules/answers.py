@@ -28,7 +28,7 @@ SHADOW = Use("shadow", count=True)
 BYPASS = Use("bypass")  # the caller wants none
 OFF = Use("off")  # the policy wants none
 
-_ASKED = {b"off": BYPASS, b"refresh": RENEW, b"no-store": TAKE}
+WISHES = {b"off": BYPASS, b"bypass": BYPASS, b"refresh": RENEW, b"no-store": TAKE}
 
 
 class Answers:
@@ -54,7 +54,7 @@ def asked(wish: bytes, cache_control: bytes) -> Use | None:
     `wish` is x-farthing-cache. In cache-control, `no-cache` means a fresh answer and `no-store`
     that this one is not kept (RFC 9111 §5.2.1); the first header wins.
     """
-    if wish and (found := _ASKED.get(wish.strip().lower())):
+    if wish and (found := WISHES.get(wish.strip().lower())):
         return found
     if not cache_control:
         return None
