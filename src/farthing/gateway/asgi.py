@@ -81,8 +81,9 @@ class Gateway:
             if self._watched and (watch := self._watched.pop(x, None)) is not None:
                 watch.cancel()
             counters.ended(x)
-            x.reply.leave()
+            reply = x.reply
             del x.reply  # it knows the call, too: a circle that only the collector would break
+            reply.leave()
 
     def _arrived(self, scope: MutableMapping[str, Any], inbound: paths.Inbound) -> Exchange:
         live = self._live
@@ -150,7 +151,7 @@ def _give_up(x: Exchange, now: float) -> None:
     """Its caller does not read. The connection closes; others who read along go on."""
     if x.reply.aside is not None:
         x.hung_up, x.left_at, x.stalled_at = True, now, None
-        x.reply.leave()
+        x.reply.give_up()
     elif x.task is not None:
         x.task.cancel()  # settles as cancelled
 

@@ -22,11 +22,11 @@ class Reply:
     its own (`aside`), and may take its time.
     """
 
-    __slots__ = ("_send", "_time", "_x", "aside", "ended", "started", "status")
+    __slots__ = ("_given_up", "_send", "_time", "_x", "aside", "ended", "started", "status")
 
     def __init__(self, send: Send, x: Exchange, time: Callable[[], float]) -> None:
         self._send, self._x, self._time = send, x, time
-        self.started = self.ended = False
+        self.started = self.ended = self._given_up = False
         self.status = 0  # none yet
         self.aside: asyncio.Task[None] | None = None
 
@@ -55,12 +55,23 @@ class Reply:
             if self.aside is not None or (x.tap.followers and chunk):
                 await self._beside(x.tap, last=last)
                 return
-        await self._pass(chunk, last=last)
+        if not x.hung_up:  # as `_pass`: a call saves a frame
+            x.stalled_at = self._time()
+            await self._send({"type": "http.response.body", "body": chunk, "more_body": not last})
+            x.stalled_at = None
 
-    def leave(self) -> None:
-        """The call is over."""
+    def give_up(self) -> None:
+        """Its caller does not read. The others are to get their answer all the same."""
+        self._given_up = True
         if self.aside is not None:
             self.aside.cancel()
+
+    def leave(self) -> None:
+        """The call is over. Raises CancelledError where its caller was given up."""
+        if self.aside is not None:
+            self.aside.cancel()
+        if self._given_up:
+            raise asyncio.CancelledError
 
     async def _beside(self, tap: Recording, *, last: bool) -> None:
         if self.aside is None:

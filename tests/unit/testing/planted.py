@@ -163,7 +163,7 @@ def a_raw_error_of_the_disk(plant: pytest.MonkeyPatch) -> None:
 
 
 def a_soft_budget_that_refuses(plant: pytest.MonkeyPatch) -> None:
-    def begun(self, budget, place, until):
+    def begun(self, budget, place, until, **_):
         return Sum(budget, place, until, self._store.kept(place))
 
     plant.setattr(Holds, "_begun", begun)

@@ -44,8 +44,7 @@ def test_a_planted_bug_is_found(bug, words):
     with pytest.MonkeyPatch.context() as plant:
         bug(plant)
         stories = (simulate(seed, gateway_line=app.line) for seed in range(ENOUGH))
-        found = next(report.faults for report in stories if report.faults)
-    assert any(words in fault for fault in found), found
+        assert any(words in fault for story in stories for fault in story.faults)
 
 
 @pytest.mark.parametrize(
@@ -56,8 +55,7 @@ def test_a_planted_bug_is_found_where_callers_stop_reading(bug, words):
     with pytest.MonkeyPatch.context() as plant:
         bug(plant)
         stories = (simulate(seed, sky=STALLED) for seed in range(ENOUGH))
-        found = next(report.faults for report in stories if report.faults)
-    assert any(words in fault for fault in found), found
+        assert any(words in fault for story in stories for fault in story.faults)
 
 
 def test_a_seed_is_the_same_story_in_every_process():
