@@ -60,9 +60,8 @@ class Connection(HttpToolsProtocol):
         super().connection_made(transport)
         self._head_bytes = 0  # of a head that is not whole yet
         self._unread = 0  # bytes of answers, when somebody last looked
-        self._answered: RequestResponseCycle | None = (
-            None  # the call under way; `cycle` is the last that came
-        )
+        # The call under way; `cycle` is the last that came.
+        self._answered: RequestResponseCycle | None = None
         if len(self.connections) > most_connections():
             self._refuse(_MANY)
 
@@ -141,7 +140,7 @@ class Connection(HttpToolsProtocol):
         cycle, unread = self.cycle, self.transport.get_write_buffer_size()
         if unread and (cycle is None or cycle.response_complete or self.transport.is_closing()):
             if unread != self._unread:
-                self._unread = unread
+                self._unread = unread  # the same object while nothing is read
             return self._unread, IDLE_SECONDS
         if cycle is None:
             return self.scope or _NOTHING_YET, HEAD_SECONDS
