@@ -83,6 +83,7 @@ def test_hits_survive_a_restart_and_a_kill_and_the_file_gives_nothing_away(folde
         extra = ask(token, "And the queen?")
         body = sent(second.gateway, extra)[0].body
         until(lambda: show(folder)["search"]["disk_entries"] == 3)
+        until(lambda: show(folder)["search"]["hits"] >= 2)  # told every five seconds
         os.kill(second.gateway_pid(), signal.SIGKILL)
         until_ready(second.gateway)
         answer, word = sent(second.gateway, extra)
