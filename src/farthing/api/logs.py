@@ -33,3 +33,5 @@ def to_stderr(level: int = logging.INFO) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    # What a server says of its own start would stand before the first line that somebody needs.
+    logging.getLogger("uvicorn").setLevel(max(level, logging.WARNING))
